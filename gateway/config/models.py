@@ -1,0 +1,271 @@
+"""The configuration file's shape. Field docstrings are the documentation that `config check` quotes."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+Codec = Literal["pcmu", "pcma", "g722", "gsm", "ilbc", "speex"]
+
+CODECS: tuple[Codec, ...] = ("pcmu", "pcma", "g722", "gsm", "ilbc", "speex")
+"""Codec names of the configuration, in our order of preference."""
+
+CALLS_PER_CARD = 4
+"""Fixed by the pjsua2 wheel."""
+
+RTP_PORTS_PER_CARD = 20
+"""RTP and RTCP of four calls, twice over, so that a port rests before it is used again."""
+
+SPARE_CARDS = 2
+"""Cards beyond those that `max_calls` fills: one kept ready, one being replaced."""
+
+AudioChoice = Literal["pcmu", "pcma", "pcm24k", "auto"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ListenAddress(_Section):
+    """One `udp://address:port` or `tcp://address:port`."""
+
+    transport: Literal["udp", "tcp"]
+    address: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_url(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        expected = "expected udp://ADDRESS:PORT or tcp://ADDRESS:PORT with an IPv4 address"
+        try:
+            url = urlsplit(value)
+            port = url.port
+        except ValueError as exc:
+            raise ValueError(f"{expected}, not {value!r}") from exc
+        if url.scheme not in ("udp", "tcp") or not url.hostname or port is None or url.path:
+            raise ValueError(f"{expected}, not {value!r}")
+        return {"transport": url.scheme, "address": url.hostname, "port": port}
+
+
+class HttpListen(_Section):
+    """`ADDRESS:PORT`."""
+
+    address: str
+    port: Annotated[int, Field(ge=0, le=65535)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        address, colon, port = value.rpartition(":")
+        if not colon or not address or not port.isdecimal():
+            raise ValueError(f"expected ADDRESS:PORT, not {value!r}")
+        return {"address": address, "port": int(port)}
+
+
+class PortRange(_Section):
+    """`LOW-HIGH`, both included."""
+
+    low: Annotated[int, Field(ge=1024, le=65534)]
+    high: Annotated[int, Field(ge=1025, le=65535)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        low, dash, high = value.partition("-")
+        if not dash or not low.strip().isdecimal() or not high.strip().isdecimal():
+            raise ValueError(f"expected LOW-HIGH such as 20000-24999, not {value!r}")
+        return {"low": int(low), "high": int(high)}
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"expected LOW below HIGH, not {self.low}-{self.high}")
+        return self
+
+
+class NodeConfig(_Section):
+    """This node."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] = "gw1"
+    """Name of the node in CDRs, metrics and the Server header."""
+    run_dir: Path = Path("run")
+    """Unix sockets, pid files and the call database; relative to the configuration file."""
+    drain_timeout_s: Annotated[float, Field(ge=0, le=86400)] = 60.0
+    """How long SIGTERM waits for running calls."""
+
+
+class SipConfig(_Section):
+    """The phone side."""
+
+    listen: Annotated[list[ListenAddress], Field(min_length=1)] = Field(
+        default_factory=lambda: [
+            ListenAddress(transport="udp", address="0.0.0.0", port=5060),
+            ListenAddress(transport="tcp", address="0.0.0.0", port=5060),
+        ]
+    )
+    """Where SIP is served."""
+    public_address: str | None = None
+    """What Via, Record-Route, Contact and SDP say; default: the interface's that faces the peer."""
+    rtp_ports: PortRange = PortRange(low=20000, high=24999)
+    """UDP ports for RTP and RTCP; 20 for every four calls."""
+    max_calls: Annotated[int, Field(ge=1, le=2000)] = 200
+    """Calls beyond this are refused with 503 and Retry-After."""
+    codecs: Annotated[list[Codec], Field(min_length=1)] = Field(default_factory=lambda: list(CODECS))
+    """Codecs offered, in order of preference."""
+    rtp_timeout_s: Annotated[float, Field(ge=1, le=3600)] = 20.0
+    """A call without RTP from the far end for this long is ended."""
+
+    @property
+    def max_cards(self) -> int:
+        """Line cards that may run at once."""
+        return -(-self.max_calls // CALLS_PER_CARD) + SPARE_CARDS
+
+    @field_validator("public_address")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value is not None and (not value or any(c in value for c in " :/;@<>")):
+            raise ValueError(f"expected an IPv4 address or a host name, not {value!r}")
+        return value
+
+    @model_validator(mode="after")
+    def _enough_ports(self) -> Self:
+        need = self.max_cards * RTP_PORTS_PER_CARD
+        have = self.rtp_ports.high - self.rtp_ports.low + 1
+        if have < need:
+            raise ValueError(
+                f"rtp_ports holds {have} ports, {self.max_calls} calls need {need} "
+                f"({RTP_PORTS_PER_CARD} for every {CALLS_PER_CARD} calls and {SPARE_CARDS} spare cards)"
+            )
+        return self
+
+
+class HttpConfig(_Section):
+    """Health, metrics and API."""
+
+    listen: HttpListen = HttpListen(address="127.0.0.1", port=8080)
+    """Where HTTP is served."""
+
+
+class LogConfig(_Section):
+    """Log output on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe level written."""
+    format: Literal["json", "console", "auto"] = "auto"
+    """json: one object per line · console: for people · auto: console on a terminal, else json."""
+    personal: Literal["keep", "drop"] = "keep"
+    """Whether fields with personal data (numbers, addresses, transcripts) are written."""
+
+
+class _AgentBase(_Section):
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
+    """Language of the gateway's own prompts (apologies)."""
+    answer_budget_ms: Annotated[int, Field(ge=0, le=60000)] = 3000
+    """How long the phone may ring while the backend connects, before the call is answered anyway."""
+
+
+class OpenAIRealtimeAgent(_AgentBase):
+    """An agent on a service that speaks OpenAI's Realtime protocol (GA) over WebSocket."""
+
+    backend: Literal["openai_realtime"]
+    url: str = "wss://api.openai.com/v1/realtime"
+    """WebSocket URL without the model."""
+    model: Annotated[str, Field(min_length=1)] = "gpt-realtime-2.1"
+    """Model, or the deployment's name on Azure; sent as ?model=."""
+    api_key: SecretStr = SecretStr("")
+    """Key; use an environment reference such as ${OPENAI_API_KEY}."""
+    auth: Literal["auto", "bearer", "api-key"] = "auto"
+    """Header that carries the key; auto: api-key on *.openai.azure.com, else bearer."""
+    audio: AudioChoice = "auto"
+    """Audio on the connection; auto: what the caller's codec makes cheapest."""
+    instructions: str = ""
+    """The agent's system prompt."""
+    greeting: str = ""
+    """Instruction for the first answer; empty: wait for the caller to speak."""
+    voice: str | None = None
+    """Voice of the service."""
+    transcription_model: str | None = "gpt-transcribe"
+    """Model that writes down what the caller says; null to do without."""
+    turn_silence_ms: Annotated[int, Field(ge=100, le=5000)] = 500
+    """Silence that ends the caller's turn (server VAD)."""
+
+    @field_validator("url")
+    @classmethod
+    def _websocket(cls, value: str) -> str:
+        url = urlsplit(value)
+        if url.scheme not in ("ws", "wss") or not url.hostname:
+            raise ValueError(f"expected ws://HOST/PATH or wss://HOST/PATH, not {value!r}")
+        if url.username or url.password:
+            raise ValueError("expected no user or password in the URL; use api_key")
+        return value
+
+    @field_serializer("api_key")
+    def _reveal(self, value: SecretStr, info: SerializationInfo) -> str:
+        reveal = isinstance(info.context, dict) and info.context.get("reveal_secrets") is True
+        return value.get_secret_value() if reveal else str(value)
+
+
+class BotAgent(_AgentBase):
+    """An agent played by the embedded bot."""
+
+    backend: Literal["bot"]
+    dialogue: Path | None = None
+    """Dialogue file; default: the one that comes with the gateway."""
+    audio: AudioChoice = "auto"
+    """Audio on the connection to the bot."""
+
+
+AgentConfig = Annotated[OpenAIRealtimeAgent | BotAgent, Field(discriminator="backend")]
+
+EMBEDDED_AGENT = "bot"
+"""Name of the agent that exists when the configuration declares none."""
+
+
+class GatewayConfig(_Section):
+    """The whole file."""
+
+    node: NodeConfig = NodeConfig()
+    """This node."""
+    sip: SipConfig = SipConfig()
+    """The phone side."""
+    http: HttpConfig = HttpConfig()
+    """Health, metrics and API."""
+    log: LogConfig = LogConfig()
+    """Log output."""
+    agents: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")], AgentConfig] = Field(
+        default_factory=dict
+    )
+    """AI agents by name; the first is the default one. Without any the embedded bot answers."""
+    dialplans: Path | None = None
+    """Directory of dialplans; default: every call goes to the first agent."""
+
+    @model_validator(mode="after")
+    def _embedded_agent(self) -> Self:
+        if not self.agents:
+            object.__setattr__(self, "agents", {EMBEDDED_AGENT: BotAgent(backend="bot")})
+        return self
+
+    @property
+    def needs_bot(self) -> bool:
+        """Whether the embedded bot has to run."""
+        return any(isinstance(agent, BotAgent) for agent in self.agents.values())
+
+    def for_child(self) -> bytes:
+        """The configuration as a child process reads it from its standard input, secrets included."""
+        return self.model_dump_json(context={"reveal_secrets": True}).encode() + b"\n"
