@@ -1,0 +1,229 @@
+"""The OpenAI Realtime backend (GA protocol over WebSocket); also Azure and the embedded bot."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import aiohttp
+import msgspec
+
+from gateway.backends import realtime_events as rt
+from gateway.backends.contract import (
+    BackendCapabilities,
+    BackendContext,
+    BackendError,
+    BackendLost,
+    BackendSink,
+    Utterance,
+)
+from gateway.backends.realtime_session import RealtimeProtocolError, RealtimeSession
+from gateway.backends.socket import WebSocketLink
+from gateway.config.models import OpenAIRealtimeAgent
+from gateway.core.audio import WireFormat
+from gateway.media.transcoder import decoder, encoder
+
+_OPEN_BUDGET_S: Final = 8.0
+"""Connecting and configuring a session, retries included."""
+
+_FATAL_CODES: Final = frozenset({"invalid_api_key", "model_not_found", "insufficient_quota"})
+_EXPIRED_CODES: Final = frozenset({"session_expired"})
+
+
+def choose_format(choice: str, leg_rate_hz: int) -> WireFormat:
+    """The connection's audio format; `auto` avoids resampling a G.711 call."""
+    if choice == "auto":
+        return WireFormat.PCMU if leg_rate_hz == 8000 else WireFormat.PCM24K
+    return WireFormat(choice)
+
+
+class OpenAIRealtimeBackend:
+    """One Realtime session for one call."""
+
+    def __init__(
+        self,
+        agent: OpenAIRealtimeAgent,
+        context: BackendContext,
+        http: aiohttp.ClientSession,
+        tools: Sequence[dict[str, Any]] = (),
+        *,
+        speaks_first: bool | None = None,
+    ) -> None:
+        """`speaks_first`: whether `greet` asks for an answer; default: when there is a greeting."""
+        self._agent = agent
+        self._context = context
+        self._http = http
+        self._tools = list(tools)
+        self._speaks_first = bool(agent.greeting) if speaks_first is None else speaks_first
+        self._wire_format = choose_format(agent.audio, context.pcm_format.sample_rate_hz)
+        self._encoder = encoder(context.pcm_format, self._wire_format)
+        self._decoder = decoder(self._wire_format, context.pcm_format)
+        self._session = RealtimeSession(self._wire_format)
+        self._sink: BackendSink | None = None
+        self._link: WebSocketLink | None = None
+        self._configured: asyncio.Future[None] | None = None
+
+    @property
+    def capabilities(self) -> BackendCapabilities:
+        """Turns, interruption, truncation and history are all the service's."""
+        return BackendCapabilities(turn_events=True, interruptible=True, truncation=True, history=True)
+
+    def describe(self) -> str:
+        """URL without query and key, and the audio chain."""
+        url = urlsplit(self._agent.url)
+        return (
+            f"openai_realtime {url.scheme}://{url.netloc}{url.path} model {self._agent.model}"
+            f" ({self._encoder.describe()})"
+        )
+
+    def _address(self) -> tuple[str, dict[str, str]]:
+        url = urlsplit(self._agent.url)
+        query = "&".join(filter(None, [url.query, urlencode({"model": self._agent.model})]))
+        key = self._agent.api_key.get_secret_value()
+        headers: dict[str, str] = {}
+        if key:
+            azure = (url.hostname or "").endswith(".openai.azure.com")
+            if self._agent.auth == "api-key" or (self._agent.auth == "auto" and azure):
+                headers["api-key"] = key
+            else:
+                headers["Authorization"] = f"Bearer {key}"
+        return url._replace(query=query).geturl(), headers
+
+    async def open(self, sink: BackendSink, history: Sequence[Utterance] = ()) -> None:
+        """Connect, configure and replay `history`. Raises `BackendError`."""
+        self._sink = sink
+        self._configured = asyncio.get_running_loop().create_future()
+        url, headers = self._address()
+        self._link = WebSocketLink(
+            self._http, url, headers, on_message=self._on_message, on_lost=self._on_lost
+        )
+        try:
+            async with asyncio.timeout(_OPEN_BUDGET_S):
+                await self._link.connect(_OPEN_BUDGET_S)
+                self._link.send(
+                    rt.session_update(
+                        wire_format=self._wire_format,
+                        instructions=self._agent.instructions,
+                        voice=self._agent.voice,
+                        transcription_model=self._agent.transcription_model,
+                        turn_silence_ms=self._agent.turn_silence_ms,
+                        tools=self._tools,
+                    )
+                )
+                await self._configured
+        except TimeoutError as exc:
+            raise self._named(
+                BackendError("unreachable", "the session was not configured in time", retryable=True)
+            ) from exc
+        except BackendError as exc:
+            raise self._named(exc) from exc
+        finally:
+            self._configured = None
+        for utterance in history:
+            self._link.send(rt.message_item(utterance))
+
+    def _named(self, error: BackendError) -> BackendError:
+        url = urlsplit(self._agent.url)
+        return BackendError(
+            error.kind, f"{url.scheme}://{url.netloc}{url.path}: {error}", retryable=error.retryable
+        )
+
+    # ---- from the service ---------------------------------------------------------------------
+
+    def _on_message(self, message: str) -> None:
+        sink = self._sink
+        if sink is None:
+            return
+        try:
+            event = rt.decode(message)
+            if event.type == "response.output_audio.delta":
+                data = self._session.audio(event)
+                if data is not None:
+                    sink.on_backend_audio(event.item_id, self._decoder.process(data))
+                return
+            events = self._session.handle(event)
+        except (msgspec.MsgspecError, RealtimeProtocolError) as exc:
+            self._on_lost(BackendError("protocol", f"not the Realtime protocol: {exc}", retryable=True))
+            return
+        if event.type == "session.updated":
+            self._confirm()
+        elif event.type == "error" and self._is_fatal(event):
+            return
+        for item in events:
+            sink.on_backend_event(item)
+
+    def _confirm(self) -> None:
+        if self._configured is not None and not self._configured.done():
+            self._configured.set_result(None)
+
+    def _is_fatal(self, event: rt.ServerEvent) -> bool:
+        """Whether an error event ended the session; it does while the session is being configured."""
+        code = (event.error and event.error.code) or ""
+        words = (event.error and event.error.message) or code or "error"
+        if code in _EXPIRED_CODES:
+            self._on_lost(BackendError("expired", words, retryable=True))
+        elif code in _FATAL_CODES or self._configured is not None:
+            self._on_lost(BackendError("refused", f"{code}: {words}", retryable=False))
+        else:
+            return False
+        return True
+
+    def _on_lost(self, error: BackendError) -> None:
+        if self._configured is not None:
+            if not self._configured.done():
+                self._configured.set_exception(error)
+            return
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.on_backend_event(BackendLost(self._named(error)))
+
+    # ---- from the call ------------------------------------------------------------------------
+
+    def send_audio(self, pcm: bytes) -> None:
+        """One frame of the caller's audio."""
+        if self._link is not None:
+            self._link.send_audio(rt.append_audio(self._encoder.process(pcm)))
+
+    def greet(self) -> None:
+        """Let the agent open the conversation, if it is one that does."""
+        if self._speaks_first:
+            self._send(rt.response_create(self._agent.greeting))
+
+    def resume(self) -> None:
+        """Ask for an answer to the replayed conversation."""
+        self._send(rt.response_create())
+
+    def interrupt(self, item_id: str) -> None:
+        """Ignore the rest of what is being answered; the service's VAD has cancelled it already."""
+        for message in self._session.interrupt(item_id, service_cancels=True):
+            self._send(message)
+
+    def truncate(self, item_id: str, played_ms: int) -> None:
+        """Tell the service what was heard."""
+        for message in self._session.truncate(item_id, played_ms):
+            self._send(message)
+
+    def send_dtmf(self, digit: str) -> None:
+        """The protocol has no keys: they become a message of the caller, answered like speech."""
+        self._send(rt.message_item(Utterance("caller", f"DTMF: {digit}")))
+        self._send(rt.response_create())
+
+    def send_tool_result(self, call_id: str, output: str) -> None:
+        """Return a function's result and let the model go on."""
+        self._send(rt.tool_output(call_id, output))
+        self._send(rt.response_create())
+
+    def _send(self, message: bytes) -> None:
+        if self._link is not None:
+            self._link.send(message)
+
+    @property
+    def dropped_ms(self) -> float:
+        """Caller audio dropped because the connection was too slow."""
+        return self._link.dropped_ms if self._link is not None else 0.0
+
+    async def close(self) -> None:
+        """End the session."""
+        self._sink = None
+        if self._link is not None:
+            await self._link.close()

@@ -1,0 +1,154 @@
+"""One OpenAI Realtime session as a sans-IO machine: server events in, backend events and messages out.
+
+It knows which response is running, how much of each item was received, and what was interrupted:
+
+- after `interrupt(item)` every further delta of that item and of its response is dropped;
+- `truncate` never names more milliseconds than were received (the service answers with an error);
+- with `interrupt_response` the service cancels by itself on `speech_started`, so that
+  `response.cancel` is sent only when the gateway interrupts on its own (cancelling nothing is a
+  harmless error, but noise).
+"""
+
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections import OrderedDict, deque
+from typing import Final, Literal, TypeVar, get_args
+
+from gateway.backends import realtime_events as rt
+from gateway.backends.contract import (
+    AudioDone,
+    BackendEvent,
+    FunctionCall,
+    ResponseDone,
+    ResponseStarted,
+    ServiceNotice,
+    SpeechStarted,
+    SpeechStopped,
+    Transcript,
+    Utterance,
+)
+from gateway.core.audio import WireFormat
+from gateway.errors import RemoteError
+
+_T = TypeVar("_T")
+
+_REMEMBERED: Final = 32
+"""Items and responses kept in mind; older ones cannot matter any more."""
+
+ResponseStatus = Literal["completed", "cancelled", "failed", "incomplete"]
+_STATUSES: Final = frozenset(get_args(ResponseStatus))
+
+
+class RealtimeProtocolError(RemoteError):
+    """The service sent something that is not the protocol."""
+
+
+class RealtimeSession:
+    """State of one session; audio is bytes in `wire_format`."""
+
+    def __init__(self, wire_format: WireFormat) -> None:
+        self._bytes_per_ms = wire_format.sample_rate_hz * wire_format.bytes_per_sample / 1000
+        self._received: OrderedDict[str, int] = OrderedDict()
+        self._response_of: OrderedDict[str, str] = OrderedDict()
+        self._muted: deque[str] = deque(maxlen=_REMEMBERED)
+        self._active_response: str | None = None
+
+    @property
+    def active_response(self) -> str | None:
+        """The response that is being generated."""
+        return self._active_response
+
+    def audio(self, event: rt.ServerEvent) -> bytes | None:
+        """Audio of a response.output_audio.delta; None when it was interrupted.
+
+        Raises `RealtimeProtocolError` on broken base64.
+        """
+        if event.item_id in self._muted or event.response_id in self._muted:
+            return None
+        try:
+            data = a2b_base64(event.delta)
+        except Base64Error as exc:
+            raise RealtimeProtocolError("audio delta is not base64") from exc
+        received = self._received.get(event.item_id)
+        if received is None:
+            self._remember(self._received, event.item_id, len(data))
+            self._remember(self._response_of, event.item_id, event.response_id)
+        else:
+            self._received[event.item_id] = received + len(data)
+        return data
+
+    def handle(self, event: rt.ServerEvent) -> list[BackendEvent]:
+        """Any event but an audio delta; unknown types are ignored (the protocol grows)."""
+        match event.type:
+            case "input_audio_buffer.speech_started":
+                return [SpeechStarted(event.item_id)]
+            case "input_audio_buffer.speech_stopped":
+                return [SpeechStopped(event.item_id)]
+            case "response.created" | "response.done":
+                return self._response(event)
+            case "response.output_audio.done":
+                return [] if event.item_id in self._muted else [AudioDone(event.item_id)]
+            case "response.output_audio_transcript.delta" | "response.output_text.delta":
+                return [Transcript(event.item_id, Utterance("agent", event.delta), final=False)]
+            case "response.output_audio_transcript.done" | "response.output_text.done":
+                text = event.transcript if event.transcript is not None else event.text
+                return [Transcript(event.item_id, Utterance("agent", text or ""), final=True)]
+            case "conversation.item.input_audio_transcription.delta":
+                return [Transcript(event.item_id, Utterance("caller", event.delta), final=False)]
+            case "conversation.item.input_audio_transcription.completed":
+                return [Transcript(event.item_id, Utterance("caller", event.transcript or ""), final=True)]
+            case "conversation.item.input_audio_transcription.failed":
+                return [ServiceNotice("transcription_failed", _words(event.error))]
+            case "response.function_call_arguments.done":
+                return [FunctionCall(event.call_id, event.name, event.arguments or "")]
+            case "error":
+                code = (event.error and (event.error.code or event.error.type)) or "unknown"
+                return [ServiceNotice(code, _words(event.error))]
+        return []
+
+    def _response(self, event: rt.ServerEvent) -> list[BackendEvent]:
+        if event.response is None:
+            raise RealtimeProtocolError(f"{event.type} without a response")
+        response = event.response
+        if event.type == "response.created":
+            self._active_response = response.id
+            return [ResponseStarted(response.id)]
+        if self._active_response == response.id:
+            self._active_response = None
+        details = response.status_details
+        detail = ""
+        if details is not None:
+            detail = _words(details.error) if details.error else (details.reason or details.type or "")
+        status: ResponseStatus = "failed"
+        for known in _STATUSES:
+            if response.status == known:
+                status = known
+        return [ResponseDone(response.id, status, detail)]
+
+    def interrupt(self, item_id: str, *, service_cancels: bool) -> list[bytes]:
+        """Ignore the rest of `item_id` and of its response; what has to be sent."""
+        response_id = self._response_of.get(item_id) or self._active_response
+        if item_id:
+            self._muted.append(item_id)
+        if response_id:
+            self._muted.append(response_id)
+        if service_cancels or response_id is None or response_id != self._active_response:
+            return []
+        return [rt.response_cancel(response_id)]
+
+    def truncate(self, item_id: str, played_ms: int) -> list[bytes]:
+        """Tell the service how much of the item was heard."""
+        received = self._received.get(item_id)
+        if received is None:
+            return []
+        return [rt.truncate(item_id, max(0, min(played_ms, int(received / self._bytes_per_ms))))]
+
+    @staticmethod
+    def _remember(table: OrderedDict[str, _T], key: str, value: _T) -> None:
+        table[key] = value
+        if len(table) > _REMEMBERED:
+            table.popitem(last=False)
+
+
+def _words(error: rt.ErrorInfo | None) -> str:
+    return (error.message or error.code or error.type or "") if error else ""

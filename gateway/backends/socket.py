@@ -1,0 +1,175 @@
+"""One client WebSocket to an AI service: sending from synchronous code, receiving by callback.
+
+Audio that cannot leave at once waits in a queue of at most `BACKLOG_FRAMES`; beyond that the oldest
+is dropped and counted, so that a slow connection costs words but never builds up delay. To notice
+slowness early the kernel may hold only `_UNSENT_BYTES` of unsent data and the transport none.
+"""
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import aiohttp
+from aiohttp import ClientWebSocketResponse, WSMsgType
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+
+from gateway.backends.contract import BackendError, FaultKind
+from gateway.core.audio import PTIME_MS
+
+BACKLOG_FRAMES: Final = 10
+"""200 ms of audio at one message per 20 ms frame."""
+
+_UNSENT_BYTES: Final = 8192
+_TCP_NOTSENT_LOWAT: Final = 25
+"""Linux's socket option, see tcp(7); the `socket` module does not name it."""
+_CONTROL_MESSAGES: Final = 256
+_MAX_MESSAGE_BYTES: Final = 16 << 20
+_HEARTBEAT_S: Final = 10.0
+_HANDSHAKE_TIMEOUT_S: Final = 5.0
+
+
+def _retryable(error: BaseException) -> bool:
+    return isinstance(error, BackendError) and error.retryable
+
+
+class WebSocketLink:
+    """A WebSocket connection owned by one backend session."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        on_message: Callable[[str], None],
+        on_lost: Callable[[BackendError], None],
+    ) -> None:
+        self._http = http
+        self._url = url
+        self._headers = headers
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._socket: ClientWebSocketResponse | None = None
+        self._audio: deque[bytes] = deque()
+        self._control: deque[bytes] = deque()
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
+        self.dropped_frames = 0
+        """Audio messages thrown away."""
+
+    async def connect(self, budget_s: float) -> None:
+        """Open the connection, retrying what may pass within `budget_s`. Raises `BackendError`."""
+        async for attempt in AsyncRetrying(
+            stop=stop_after_delay(budget_s),
+            wait=wait_exponential_jitter(initial=0.1, max=1.0, jitter=0.1),
+            retry=retry_if_exception(_retryable),
+            reraise=True,
+        ):
+            with attempt:
+                self._socket = await self._handshake(min(budget_s, _HANDSHAKE_TIMEOUT_S))
+        assert self._socket is not None
+        self._limit_buffers(self._socket)
+        self._tasks = [
+            asyncio.create_task(self._receive(self._socket), name="backend receive"),
+            asyncio.create_task(self._send(self._socket), name="backend send"),
+        ]
+
+    async def _handshake(self, timeout_s: float) -> ClientWebSocketResponse:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._http.ws_connect(
+                    self._url,
+                    headers=self._headers,
+                    compress=0,
+                    max_msg_size=_MAX_MESSAGE_BYTES,
+                    heartbeat=_HEARTBEAT_S,
+                    autoclose=True,
+                )
+        except aiohttp.WSServerHandshakeError as exc:
+            busy = exc.status == 429 or exc.status >= 500
+            kind: FaultKind = "unreachable" if exc.status >= 500 else "refused"
+            raise BackendError(
+                kind, f"handshake answered with HTTP {exc.status} {exc.message}", retryable=busy
+            ) from exc
+        except TimeoutError as exc:
+            raise BackendError(
+                "unreachable", f"no answer to the handshake in {timeout_s:g} s", retryable=True
+            ) from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            words = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+            raise BackendError("unreachable", f"cannot connect: {words}", retryable=True) from exc
+
+    @staticmethod
+    def _limit_buffers(ws: ClientWebSocketResponse) -> None:
+        raw = ws.get_extra_info("socket")
+        if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raw.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
+
+    def send(self, message: bytes) -> None:
+        """Queue a control message; ordered, never dropped (a peer that blocks 256 of them is lost)."""
+        if len(self._control) >= _CONTROL_MESSAGES:
+            self._lose(BackendError("lost", "the service stopped reading", retryable=True))
+            return
+        self._control.append(message)
+        self._wake.set()
+
+    def send_audio(self, message: bytes) -> None:
+        """Queue one message of 20 ms of audio; the oldest gives way."""
+        if len(self._audio) >= BACKLOG_FRAMES:
+            self._audio.popleft()
+            self.dropped_frames += 1
+        self._audio.append(message)
+        self._wake.set()
+
+    @property
+    def dropped_ms(self) -> float:
+        """Milliseconds of audio thrown away."""
+        return float(self.dropped_frames * PTIME_MS)
+
+    async def _send(self, ws: ClientWebSocketResponse) -> None:
+        transport = ws._writer.transport
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._control:
+                    await ws.send_frame(self._control.popleft(), WSMsgType.TEXT)
+                # What the transport still holds is late already; the next frame's wake-up looks again.
+                while self._audio and transport.get_write_buffer_size() < _UNSENT_BYTES:
+                    await ws.send_frame(self._audio.popleft(), WSMsgType.TEXT)
+        except (aiohttp.ClientError, ConnectionError) as exc:
+            self._lose(BackendError("lost", f"connection lost while sending: {exc}", retryable=True))
+
+    async def _receive(self, ws: ClientWebSocketResponse) -> None:
+        on_message = self._on_message
+        async for message in ws:
+            if message.type is WSMsgType.TEXT:
+                on_message(message.data)
+            elif message.type is WSMsgType.BINARY:
+                self._lose(BackendError("protocol", "unexpected binary message", retryable=True))
+        failure = ws.exception()
+        code = f"close code {ws.close_code}" if ws.close_code is not None else "no close frame"
+        words = f"{code}: {failure}" if failure is not None else code
+        self._lose(BackendError("lost", f"the service closed the connection ({words})", retryable=True))
+
+    def _lose(self, error: BackendError) -> None:
+        if not self._closing:
+            self._closing = True
+            self._on_lost(error)
+
+    async def close(self) -> None:
+        """Close the connection and end the tasks; idempotent."""
+        self._closing = True
+        current = asyncio.current_task()
+        tasks = [task for task in self._tasks if task is not current]
+        self._tasks = []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._socket is not None:
+            ws, self._socket = self._socket, None
+            await ws.close()
