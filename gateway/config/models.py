@@ -1,12 +1,11 @@
 """The configuration file's shape. Field docstrings are the documentation that `config check` quotes."""
 
+from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     SerializationInfo,
@@ -14,6 +13,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from gateway.config.section import Expected, Number, Section, Whole, unfit
 
 Codec = Literal["pcmu", "pcma", "g722", "gsm", "ilbc", "speex"]
 
@@ -32,38 +33,46 @@ SPARE_CARDS = 2
 AudioChoice = Literal["pcmu", "pcma", "pcm24k", "auto"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class ListenAddress(_Section):
+class ListenAddress(Section):
     """One `udp://address:port` or `tcp://address:port`."""
+
+    expected: ClassVar[str] = "udp://ADDRESS:PORT or tcp://ADDRESS:PORT with an IPv4 address"
 
     transport: Literal["udp", "tcp"]
     address: str
-    port: Annotated[int, Field(ge=1, le=65535)]
+    port: Annotated[Whole, Field(ge=1, le=65535)]
 
     @model_validator(mode="before")
     @classmethod
     def _from_url(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        expected = "expected udp://ADDRESS:PORT or tcp://ADDRESS:PORT with an IPv4 address"
         try:
             url = urlsplit(value)
             port = url.port
         except ValueError as exc:
-            raise ValueError(f"{expected}, not {value!r}") from exc
-        if url.scheme not in ("udp", "tcp") or not url.hostname or port is None or url.path:
-            raise ValueError(f"{expected}, not {value!r}")
+            raise unfit(cls.expected) from exc
+        extra = url.path or url.query or url.fragment or url.username
+        if url.scheme not in ("udp", "tcp") or not url.hostname or port is None or extra:
+            raise unfit(cls.expected)
         return {"transport": url.scheme, "address": url.hostname, "port": port}
 
+    @field_validator("address")
+    @classmethod
+    def _ipv4(cls, value: str) -> str:
+        try:
+            return str(IPv4Address(value))
+        except ValueError as exc:
+            raise unfit(cls.expected) from exc
 
-class HttpListen(_Section):
+
+class HttpListen(Section):
     """`ADDRESS:PORT`."""
 
-    address: str
-    port: Annotated[int, Field(ge=0, le=65535)]
+    expected: ClassVar[str] = "ADDRESS:PORT such as 127.0.0.1:8080"
+
+    address: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$"), Expected("an IP address or a host name")]
+    port: Annotated[Whole, Field(ge=0, le=65535)]
 
     @model_validator(mode="before")
     @classmethod
@@ -71,46 +80,56 @@ class HttpListen(_Section):
         if not isinstance(value, str):
             return value
         address, colon, port = value.rpartition(":")
-        if not colon or not address or not port.isdecimal():
-            raise ValueError(f"expected ADDRESS:PORT, not {value!r}")
-        return {"address": address, "port": int(port)}
+        if not colon or not address or not _digits(port):
+            raise unfit(cls.expected)
+        return {"address": address.removeprefix("[").removesuffix("]"), "port": int(port)}
 
 
-class PortRange(_Section):
+class PortRange(Section):
     """`LOW-HIGH`, both included."""
 
-    low: Annotated[int, Field(ge=1024, le=65534)]
-    high: Annotated[int, Field(ge=1025, le=65535)]
+    expected: ClassVar[str] = "LOW-HIGH such as 20000-24999, from 1024 to 65535"
+
+    low: Annotated[Whole, Field(ge=1024, le=65534)]
+    high: Annotated[Whole, Field(ge=1025, le=65535)]
 
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        low, dash, high = value.partition("-")
-        if not dash or not low.strip().isdecimal() or not high.strip().isdecimal():
-            raise ValueError(f"expected LOW-HIGH such as 20000-24999, not {value!r}")
+        low, _, high = (part.strip() for part in value.partition("-"))
+        if not _digits(low) or not _digits(high):
+            raise unfit(cls.expected)
         return {"low": int(low), "high": int(high)}
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.low >= self.high:
-            raise ValueError(f"expected LOW below HIGH, not {self.low}-{self.high}")
+            raise unfit("LOW below HIGH")
         return self
 
 
-class NodeConfig(_Section):
+def _digits(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 5
+
+
+class NodeConfig(Section):
     """This node."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] = "gw1"
+    name: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"),
+        Expected("1 to 63 letters, digits, dots, dashes or underscores"),
+    ] = "gw1"
     """Name of the node in CDRs, metrics and the Server header."""
     run_dir: Path = Path("run")
     """Unix sockets, pid files and the call database; relative to the configuration file."""
-    drain_timeout_s: Annotated[float, Field(ge=0, le=86400)] = 60.0
+    drain_timeout_s: Annotated[Number, Field(ge=0, le=86400)] = 60.0
     """How long SIGTERM waits for running calls."""
 
 
-class SipConfig(_Section):
+class SipConfig(Section):
     """The phone side."""
 
     listen: Annotated[list[ListenAddress], Field(min_length=1)] = Field(
@@ -124,11 +143,11 @@ class SipConfig(_Section):
     """What Via, Record-Route, Contact and SDP say; default: the interface's that faces the peer."""
     rtp_ports: PortRange = PortRange(low=20000, high=24999)
     """UDP ports for RTP and RTCP; 20 for every four calls."""
-    max_calls: Annotated[int, Field(ge=1, le=2000)] = 200
+    max_calls: Annotated[Whole, Field(ge=1, le=2000)] = 200
     """Calls beyond this are refused with 503 and Retry-After."""
     codecs: Annotated[list[Codec], Field(min_length=1)] = Field(default_factory=lambda: list(CODECS))
     """Codecs offered, in order of preference."""
-    rtp_timeout_s: Annotated[float, Field(ge=1, le=3600)] = 20.0
+    rtp_timeout_s: Annotated[Number, Field(ge=1, le=3600)] = 20.0
     """A call without RTP from the far end for this long is ended."""
 
     @property
@@ -140,7 +159,14 @@ class SipConfig(_Section):
     @classmethod
     def _an_address(cls, value: str | None) -> str | None:
         if value is not None and (not value or any(c in value for c in " :/;@<>")):
-            raise ValueError(f"expected an IPv4 address or a host name, not {value!r}")
+            raise unfit("an IPv4 address or a host name")
+        return value
+
+    @field_validator("listen", "codecs")
+    @classmethod
+    def _no_repeats(cls, value: list[object]) -> list[object]:
+        if any(item in value[:index] for index, item in enumerate(value)):
+            raise unfit("each entry once", found="an entry that is repeated")
         return value
 
     @model_validator(mode="after")
@@ -148,21 +174,30 @@ class SipConfig(_Section):
         need = self.max_cards * RTP_PORTS_PER_CARD
         have = self.rtp_ports.high - self.rtp_ports.low + 1
         if have < need:
-            raise ValueError(
-                f"rtp_ports holds {have} ports, {self.max_calls} calls need {need} "
-                f"({RTP_PORTS_PER_CARD} for every {CALLS_PER_CARD} calls and {SPARE_CARDS} spare cards)"
+            raise unfit(
+                f"at least {need} for {self.max_calls} calls ({RTP_PORTS_PER_CARD} for every "
+                f"{CALLS_PER_CARD} calls and for each of {SPARE_CARDS} spare cards)",
+                found=f"{have} ports",
+                key="rtp_ports",
             )
+        for listen in self.listen:
+            if listen.transport == "udp" and self.rtp_ports.low <= listen.port <= self.rtp_ports.high:
+                raise unfit(
+                    f"a range without the SIP port {listen.port}",
+                    found=f"{self.rtp_ports.low}-{self.rtp_ports.high}",
+                    key="rtp_ports",
+                )
         return self
 
 
-class HttpConfig(_Section):
+class HttpConfig(Section):
     """Health, metrics and API."""
 
     listen: HttpListen = HttpListen(address="127.0.0.1", port=8080)
     """Where HTTP is served."""
 
 
-class LogConfig(_Section):
+class LogConfig(Section):
     """Log output on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -173,10 +208,12 @@ class LogConfig(_Section):
     """Whether fields with personal data (numbers, addresses, transcripts) are written."""
 
 
-class _AgentBase(_Section):
-    language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
+class _AgentBase(Section):
+    language: Annotated[
+        str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$"), Expected("a language code such as en or pt-BR")
+    ] = "en"
     """Language of the gateway's own prompts (apologies)."""
-    answer_budget_ms: Annotated[int, Field(ge=0, le=60000)] = 3000
+    answer_budget_ms: Annotated[Whole, Field(ge=0, le=60000)] = 3000
     """How long the phone may ring while the backend connects, before the call is answered anyway."""
 
 
@@ -202,17 +239,22 @@ class OpenAIRealtimeAgent(_AgentBase):
     """Voice of the service."""
     transcription_model: str | None = "gpt-transcribe"
     """Model that writes down what the caller says; null to do without."""
-    turn_silence_ms: Annotated[int, Field(ge=100, le=5000)] = 500
+    turn_silence_ms: Annotated[Whole, Field(ge=100, le=5000)] = 500
     """Silence that ends the caller's turn (server VAD)."""
 
     @field_validator("url")
     @classmethod
     def _websocket(cls, value: str) -> str:
-        url = urlsplit(value)
-        if url.scheme not in ("ws", "wss") or not url.hostname:
-            raise ValueError(f"expected ws://HOST/PATH or wss://HOST/PATH, not {value!r}")
+        expected = "ws://HOST/PATH or wss://HOST/PATH"
+        try:
+            url = urlsplit(value)
+            usable = url.scheme in ("ws", "wss") and url.hostname and url.port != 0
+        except ValueError as exc:
+            raise unfit(expected) from exc
+        if not usable:
+            raise unfit(expected)
         if url.username or url.password:
-            raise ValueError("expected no user or password in the URL; use api_key")
+            raise unfit(f"{expected} without user and password; the key goes into api_key")
         return value
 
     @field_serializer("api_key")
@@ -233,11 +275,17 @@ class BotAgent(_AgentBase):
 
 AgentConfig = Annotated[OpenAIRealtimeAgent | BotAgent, Field(discriminator="backend")]
 
+AgentName = Annotated[
+    str,
+    Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$"),
+    Expected("a name of up to 63 small letters, digits, dashes and underscores that begins with a letter"),
+]
+
 EMBEDDED_AGENT = "bot"
 """Name of the agent that exists when the configuration declares none."""
 
 
-class GatewayConfig(_Section):
+class GatewayConfig(Section):
     """The whole file."""
 
     node: NodeConfig = NodeConfig()
@@ -248,9 +296,7 @@ class GatewayConfig(_Section):
     """Health, metrics and API."""
     log: LogConfig = LogConfig()
     """Log output."""
-    agents: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")], AgentConfig] = Field(
-        default_factory=dict
-    )
+    agents: dict[AgentName, AgentConfig] = Field(default_factory=dict)
     """AI agents by name; the first is the default one. Without any the embedded bot answers."""
     dialplans: Path | None = None
     """Directory of dialplans; default: every call goes to the first agent."""

@@ -1,0 +1,99 @@
+"""The command `gateway`: one module per command, loaded when it is asked for.
+
+Exit statuses of every command: 0 it worked · 1 it did not · 2 the command line or a configuration
+file is wrong · 130 interrupted with Ctrl-C.
+"""
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from gateway.config.problems import ConfigError
+from gateway.errors import GatewayError
+
+_COMMANDS: Final = {
+    "run": "gateway.cli.run:run",
+    "demo": "gateway.cli.demo:demo",
+    "config": "gateway.cli.config:app",
+    "calls": "gateway.cli.calls:app",
+    "bench": "gateway.cli.bench:app",
+    "version": "gateway.cli.version:version",
+}
+"""Name → module and attribute: a function is a command, a `typer.Typer` a group of commands."""
+
+
+class _LazyCommands(TyperGroup):
+    """Imports a command's module when the command is used, so that start-up stays fast."""
+
+    def list_commands(self, _ctx: Any) -> list[str]:
+        return [name for name, target in _COMMANDS.items() if _exists(target)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in _COMMANDS and cmd_name not in self.commands:
+            self.add_command(_load(cmd_name), cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+
+def _exists(target: str) -> bool:
+    return importlib.util.find_spec(target.partition(":")[0]) is not None
+
+
+def _load(name: str) -> Any:
+    module, _, attribute = _COMMANDS[name].partition(":")
+    found: typer.Typer | Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_command(found)
+    single = typer.Typer(rich_markup_mode=None, add_completion=False)
+    single.command(name)(found)
+    return typer.main.get_command(single)
+
+
+app = typer.Typer(
+    cls=_LazyCommands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+
+
+@app.callback()
+def gateway() -> None:
+    """Connect phone calls (SIP) to AI voice backends.
+
+    \b
+    gateway demo                          make one call to the embedded bot, then stay up
+    gateway config check gateway.yaml     find everything that is wrong with a configuration
+    gateway run --config gateway.yaml     serve calls until SIGTERM
+    gateway calls                         what calls there were
+    gateway calls show call_1a2b…         one call, second by second
+
+    Exit status: 0 it worked, 1 it did not, 2 the command line or a configuration file is wrong.
+    """
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; `arguments` without the program's name. Returns the exit status."""
+    try:
+        app(arguments, prog_name="gateway")
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+    except ConfigError as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 2
+    except GatewayError as exc:
+        sys.stderr.write(f"gateway: {exc}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone; keep the interpreter from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0

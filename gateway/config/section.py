@@ -1,0 +1,51 @@
+"""The base of all parts of a file, and how a model says in plain words what it wants."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, LiteralString
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
+
+UNFIT: LiteralString = "unfit"
+"""Error type of `unfit`; its context holds `expected` and perhaps `found` and `key`."""
+
+WRONG_TYPE: LiteralString = "wrong_type"
+"""Error type of a value whose type was refused before conversion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Put into `Annotated` beside a pattern: what the pattern wants, in words."""
+
+    words: str
+
+
+def unfit(expected: str, *, found: str = "", key: str = "", hint: str = "") -> PydanticCustomError:
+    """An error for validators. Never put the value into `expected`: it may be a secret.
+
+    found: what is wrong when showing the value doesn't say it. key: a key below the value to point at.
+    """
+    context = {"expected": expected, "found": found, "key": key, "hint": hint}
+    return PydanticCustomError(UNFIT, "expected {expected}", context)
+
+
+def _no_truth_value(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError(WRONG_TYPE, "expected a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth_value)]
+"""A whole number; `true` does not count as 1."""
+
+Number = Annotated[float, BeforeValidator(_no_truth_value)]
+"""A number; `true` does not count as 1."""
+
+
+class Section(BaseModel):
+    """A mapping in a file: unknown keys are errors, values are frozen, docstrings are documentation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    expected: ClassVar[str] = ""
+    """What to write, for sections that can be given as one text."""
