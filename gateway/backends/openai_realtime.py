@@ -194,8 +194,8 @@ class OpenAIRealtimeBackend:
         self._send(rt.response_create())
 
     def interrupt(self, item_id: str) -> None:
-        """Ignore the rest of what is being answered; the service's VAD has cancelled it already."""
-        for message in self._session.interrupt(item_id, service_cancels=True):
+        """Cancel what is being answered, unless the service did, and ignore the rest of it."""
+        for message in self._session.interrupt(item_id):
             self._send(message)
 
     def truncate(self, item_id: str, played_ms: int) -> None:

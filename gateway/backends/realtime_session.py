@@ -4,9 +4,9 @@ It knows which response is running, how much of each item was received, and what
 
 - after `interrupt(item)` every further delta of that item and of its response is dropped;
 - `truncate` never names more milliseconds than were received (the service answers with an error);
-- with `interrupt_response` the service cancels by itself on `speech_started`, so that
-  `response.cancel` is sent only when the gateway interrupts on its own (cancelling nothing is a
-  harmless error, but noise).
+- the service was told to cancel by itself on `speech_started`, so that `response.cancel` is sent
+  only when the gateway interrupts for another reason (cancelling nothing is a harmless error, but
+  noise).
 """
 
 from binascii import Error as Base64Error
@@ -52,6 +52,7 @@ class RealtimeSession:
         self._response_of: OrderedDict[str, str] = OrderedDict()
         self._muted: deque[str] = deque(maxlen=_REMEMBERED)
         self._active_response: str | None = None
+        self._cancelled_by_service: str | None = None
 
     @property
     def active_response(self) -> str | None:
@@ -81,6 +82,7 @@ class RealtimeSession:
         """Any event but an audio delta; unknown types are ignored (the protocol grows)."""
         match event.type:
             case "input_audio_buffer.speech_started":
+                self._cancelled_by_service = self._active_response
                 return [SpeechStarted(event.item_id)]
             case "input_audio_buffer.speech_stopped":
                 return [SpeechStopped(event.item_id)]
@@ -125,14 +127,16 @@ class RealtimeSession:
                 status = known
         return [ResponseDone(response.id, status, detail)]
 
-    def interrupt(self, item_id: str, *, service_cancels: bool) -> list[bytes]:
+    def interrupt(self, item_id: str) -> list[bytes]:
         """Ignore the rest of `item_id` and of its response; what has to be sent."""
         response_id = self._response_of.get(item_id) or self._active_response
         if item_id:
             self._muted.append(item_id)
         if response_id:
             self._muted.append(response_id)
-        if service_cancels or response_id is None or response_id != self._active_response:
+        if response_id is None or response_id != self._active_response:
+            return []
+        if response_id == self._cancelled_by_service:
             return []
         return [rt.response_cancel(response_id)]
 

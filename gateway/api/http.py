@@ -1,0 +1,56 @@
+"""The core's HTTP server: health, readiness, metrics."""
+
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+from gateway.config.models import HttpListen
+from gateway.errors import LocalError
+from gateway.observe.metrics import Metrics
+
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class HttpServer:
+    """Serves until closed."""
+
+    def __init__(self, listen: HttpListen, metrics: Metrics, readiness: Callable[[], str]) -> None:
+        """`readiness` returns the reason why no calls can come, empty if they can."""
+        self._listen = listen
+        self._metrics = metrics
+        self._readiness = readiness
+        app = web.Application(client_max_size=1 << 20)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._render_metrics)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+
+    async def start(self) -> None:
+        """Bind and serve. Raises `LocalError` when the address cannot be used."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._listen.address, self._listen.port)
+        try:
+            await site.start()
+        except OSError as exc:
+            await self._runner.cleanup()
+            reason = (exc.strerror or str(exc)).lower()
+            raise LocalError(
+                f"http.listen {self._listen.address}:{self._listen.port} cannot be used: {reason}"
+            ) from exc
+
+    async def close(self) -> None:
+        """Stop serving."""
+        await self._runner.cleanup()
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "alive"})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        reason = self._readiness()
+        if reason:
+            return web.json_response({"status": "not ready", "reason": reason}, status=503)
+        return web.json_response({"status": "ready"})
+
+    async def _render_metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.render(), headers={"Content-Type": METRICS_TYPE})

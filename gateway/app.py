@@ -1,0 +1,175 @@
+"""The core process: `python -m gateway.app`, started by the edge. The only place that names concrete classes.
+
+It reads the configuration as one JSON line from standard input and lives until the edge says
+`StopCore`, the edge is gone, or SIGTERM comes; the last leaves the calls with their cards, so that
+the next core process goes on with them.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+import uvloop
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_exponential
+
+from gateway.api.http import HttpServer
+from gateway.backends.registry import Backends
+from gateway.calls.service import CallDependencies, CallService
+from gateway.cards.edge_link import EdgeLink
+from gateway.config.models import GatewayConfig
+from gateway.core.record import CallRecord
+from gateway.core.termination import Reason
+from gateway.dialplan.loader import load_plan
+from gateway.errors import LocalError
+from gateway.legs.pool import CardPool
+from gateway.media.prompts import load_prompts
+from gateway.media.speech import Synthesiser
+from gateway.observe.log import configure_logging, get_logger
+from gateway.observe.metrics import Metrics
+from gateway.store.calls import DATABASE_NAME, CallStore
+from gateway.wire import edge as wire
+
+_CARD_RATE_HZ: Final = 8000
+_BOT_START_S: Final = 60.0
+_STOP_TIMEOUT_S: Final = 5.0
+
+log = get_logger()
+
+
+class Core:
+    """All parts of the core, put together."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        self._config = config
+        self._stop = asyncio.Event()
+        self._end_calls = False
+        self._draining = False
+        self._ready = False
+        self._metrics: Metrics | None = None
+        self._pool: CardPool | None = None
+
+    def leave(self, *, end_calls: bool) -> None:
+        """Ask the process to end."""
+        self._end_calls = self._end_calls or end_calls
+        self._stop.set()
+
+    def _not_ready_because(self) -> str:
+        if self._draining:
+            return "draining"
+        if not self._ready:
+            return "starting"
+        if self._pool is None or self._pool.connected == 0:
+            return "no line card"
+        return ""
+
+    def _from_edge(self, message: wire.EdgeToCore) -> None:
+        assert self._pool is not None
+        assert self._metrics is not None
+        match message:
+            case wire.CardUp():
+                self._pool.add(message.card, message.socket_path)
+            case wire.CardDown():
+                self._pool.remove(message.card, message.status)
+            case wire.EdgeCounters():
+                self._metrics.edge_counters(message.counters)
+            case wire.Drain():
+                self._draining = True
+            case wire.StopCore():
+                self.leave(end_calls=True)
+
+    async def run(self) -> int:
+        """Serve until asked to leave; the process's exit status."""
+        config = self._config
+        run_dir = config.node.run_dir
+        plan = load_plan(config.dialplans, list(config.agents))
+        languages = {agent.language for agent in config.agents.values()}
+        prompts = await load_prompts(run_dir / "prompts", languages, _CARD_RATE_HZ, Synthesiser())
+        store = await CallStore.open(run_dir / DATABASE_NAME)
+        backends = Backends(run_dir)
+        service = CallService(
+            CallDependencies(
+                config=config,
+                plan=plan,
+                make_backend=backends.create,
+                apology=lambda language: prompts.pcm("apology", language),
+                store=store,
+                on_ended=self._on_ended,
+                clock=time.monotonic,
+            )
+        )
+        self._pool = CardPool(service.on_incoming, service.on_adopted)
+        self._metrics = Metrics(lambda: service.live, lambda: self._pool.connected if self._pool else 0)
+        http = HttpServer(config.http.listen, self._metrics, self._not_ready_because)
+        edge = await EdgeLink.connect(run_dir, self._from_edge)
+        edge_gone = asyncio.create_task(edge.lost.wait(), name="watch the edge")
+        edge_gone.add_done_callback(lambda _: self.leave(end_calls=False))
+        try:
+            await http.start()
+            await self._wait_for_bot(backends)
+            self._ready = True
+            edge.send(wire.CoreReady())
+            await self._stop.wait()
+            if self._end_calls:
+                await service.stop(Reason.DRAINED, _STOP_TIMEOUT_S)
+        except LocalError as exc:
+            edge.send(wire.CoreCannotStart(str(exc)))
+            return 1
+        finally:
+            edge_gone.cancel()
+            await http.close()
+            await self._pool.close()
+            await backends.close()
+            await store.close()
+            edge.close()
+        return 0
+
+    def _on_ended(self, record: CallRecord) -> None:
+        assert self._metrics is not None
+        self._metrics.call_ended(record)
+
+    async def _wait_for_bot(self, backends: Backends) -> None:
+        if not self._config.needs_bot:
+            return
+        retrying = AsyncRetrying(
+            stop=stop_after_delay(_BOT_START_S),
+            wait=wait_exponential(multiplier=0.02, max=0.25),
+            retry=retry_if_result(lambda answers: not answers),
+            retry_error_callback=lambda _: False,
+        )
+        if not await retrying(backends.bot_answers):
+            raise LocalError(f"the embedded bot did not start within {_BOT_START_S:g} s")
+
+
+def _watch_lifeline(loop: asyncio.AbstractEventLoop, leave: Callable[[], None]) -> None:
+    """The edge holds the other end of this pipe; end of file means it is gone."""
+    text = os.environ.get("GATEWAY_LIFELINE_FD", "")
+    if text.isdecimal():
+        loop.add_reader(int(text), leave)
+
+
+async def _main(config: GatewayConfig) -> int:
+    loop = asyncio.get_running_loop()
+    core = Core(config)
+    loop.add_signal_handler(signal.SIGTERM, lambda: core.leave(end_calls=False))
+    loop.add_signal_handler(signal.SIGINT, lambda: None)
+    _watch_lifeline(loop, lambda: core.leave(end_calls=False))
+    try:
+        return await core.run()
+    except (LocalError, OSError) as exc:
+        log.error("core cannot start", error=str(exc))
+        return 1
+
+
+def main() -> int:
+    """Entry point of the core process."""
+    config = GatewayConfig.model_validate_json(sys.stdin.buffer.readline())
+    configure_logging("core", level=config.log.level, format=config.log.format, personal=config.log.personal)
+    return uvloop.run(_main(config))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""The bridge of one call: passes audio between the caller's leg and the AI backend.
+
+It holds no audio. Frames go on in the event that brought them, and the only decision taken here is
+the barge-in: the service heard the caller while the agent's audio was still playing, so the playout
+is flushed at once, the rest of the answer ignored, and the service told how much was heard.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import getrandbits
+
+from gateway.backends import contract as ai
+from gateway.calls.journal import Journal
+from gateway.core.ids import Mark
+from gateway.core.record import TimelineKind
+from gateway.legs.contract import Leg, LegEvent
+from gateway.media.vad import VoiceActivity
+from gateway.wire import card as wire
+from gateway.wire.frames import HeardFlag
+
+Notify = Callable[[LegEvent | ai.BackendEvent], None]
+
+
+@dataclass(slots=True)
+class _Playing:
+    """One item of the agent on its way through the playout buffer."""
+
+    item_id: str
+    started: bool = False
+
+
+class Bridge:
+    """Joins a leg and a backend; implements `LegSink` and `BackendSink`."""
+
+    def __init__(self, leg: Leg, journal: Journal, clock: Callable[[], float], notify: Notify) -> None:
+        self._leg = leg
+        self._journal = journal
+        self._meter = journal.meter
+        self._clock = clock
+        self._notify = notify
+        self._vad = VoiceActivity(leg.pcm_format.sample_rate_hz)
+        self._backend: ai.Backend | None = None
+        self._send_audio: Callable[[bytes], None] | None = None
+        # A restarted core must not reuse marks that the card may still be playing.
+        self._next_mark = getrandbits(31)
+        self._playing: dict[Mark, _Playing] = {}
+        self._mark_of: dict[str, Mark] = {}
+        self._flushing: set[asyncio.Future[wire.Flushed]] = set()
+
+    def describe(self) -> str:
+        """The chain, for people."""
+        rate = self._leg.pcm_format.sample_rate_hz
+        backend = self._backend.describe() if self._backend is not None else "nobody"
+        card, leg = self._leg.address
+        return f"leg {card}/{leg} pcm@{rate} <-> {backend}"
+
+    @property
+    def agent_audible(self) -> bool:
+        """Whether audio of the agent is still queued or playing."""
+        return bool(self._playing)
+
+    def connect(self, backend: ai.Backend) -> None:
+        """Let the caller's audio flow to the backend."""
+        self._backend = backend
+        self._send_audio = backend.send_audio
+
+    def disconnect(self) -> None:
+        """The backend is gone; what it said already goes on playing."""
+        backend, self._backend, self._send_audio = self._backend, None, None
+        if backend is not None:
+            self._journal.figures.uplink_dropped_ms += backend.dropped_ms
+        for mark in self._playing:
+            self._leg.play(b"", mark, last=True)
+        self._mark_of.clear()
+
+    def play_prompt(self, pcm: bytes) -> Mark:
+        """Play one of our own prompts after what is queued; `PlayFinished` names the mark."""
+        mark = self._new_mark()
+        self._playing[mark] = _Playing("")
+        self._leg.play(pcm, mark, last=True)
+        return mark
+
+    def _new_mark(self) -> Mark:
+        self._next_mark = self._next_mark % 0xFFFFFFFF + 1
+        return Mark(self._next_mark)
+
+    # ---- from the leg -------------------------------------------------------------------------
+
+    def on_audio(self, pcm: bytes, flags: int) -> None:
+        """20 ms of the caller. Hot path."""
+        speech = not flags & HeardFlag.CONCEALED and self._vad.is_speech(pcm)
+        self._meter.caller_frame(speech, self._clock())
+        if self._send_audio is not None:
+            self._send_audio(pcm)
+
+    def on_leg_event(self, event: LegEvent) -> None:
+        """Note what happened to the leg, act on what concerns audio, and pass it on."""
+        journal = self._journal
+        match event:
+            case wire.PlayStarted():
+                self._started(event)
+            case wire.PlayFinished():
+                self._finished(event)
+            case wire.Answered():
+                journal.answered(event.at_s)
+            case wire.MediaChanged():
+                journal.figures.codec = event.codec
+                journal.note(
+                    TimelineKind.MEDIA,
+                    codec=event.codec,
+                    ptime_ms=event.ptime_ms,
+                    srtp=event.srtp,
+                    held=event.held,
+                )
+            case wire.Dtmf():
+                journal.note(TimelineKind.DTMF_IN, digit=event.digit, method=event.method)
+                self._key_pressed(event.digit)
+            case wire.Quality():
+                journal.figures.quality = event
+                return
+            case wire.RtpStalled():
+                journal.note(TimelineKind.RTP_STALLED, silent_s=round(event.silent_s, 1))
+            case wire.LegClosed():
+                journal.note(TimelineKind.HANGUP, by=event.by, status=event.status)
+            case wire.Refused():
+                journal.note(TimelineKind.NOTE, text=f"{event.command} refused: {event.reason}")
+        self._notify(event)
+
+    def _started(self, event: wire.PlayStarted) -> None:
+        playing = self._playing.get(event.mark)
+        if playing is not None and not playing.started:
+            playing.started = True
+            if playing.item_id:
+                self._journal.agent_heard(event.at_s)
+
+    def _finished(self, event: wire.PlayFinished) -> None:
+        playing = self._playing.pop(event.mark, None)
+        if playing is not None and playing.item_id:
+            self._mark_of.pop(playing.item_id, None)
+            self._journal.note(TimelineKind.AGENT_SILENT, at_s=event.at_s, played_ms=event.played_ms)
+
+    def _key_pressed(self, digit: str) -> None:
+        if self._backend is None:
+            return
+        if self._playing:
+            self._barge_in(self._clock())
+        self._backend.send_dtmf(digit)
+
+    # ---- from the backend ---------------------------------------------------------------------
+
+    def on_backend_audio(self, item_id: str, pcm: bytes) -> None:
+        """The agent speaks. Hot path."""
+        mark = self._mark_of.get(item_id)
+        if mark is None:
+            mark = self._new_mark()
+            self._mark_of[item_id] = mark
+            self._playing[mark] = _Playing(item_id)
+        self._leg.play(pcm, mark)
+
+    def on_backend_event(self, event: ai.BackendEvent) -> None:
+        """Note it, act on what concerns audio, and pass on what concerns the call."""
+        journal = self._journal
+        match event:
+            case ai.SpeechStarted():
+                now = self._clock()
+                onset_at = self._meter.barge_in_from(now)
+                journal.note(TimelineKind.SPEECH_STARTED, at_s=onset_at)
+                if self._playing:
+                    self._barge_in(onset_at)
+                self._notify(event)
+            case ai.SpeechStopped():
+                self._meter.turn_over()
+                journal.note(TimelineKind.SPEECH_STOPPED)
+            case ai.ResponseStarted():
+                journal.note(TimelineKind.RESPONSE_STARTED)
+            case ai.ResponseDone():
+                journal.note(TimelineKind.RESPONSE_DONE, status=event.status, detail=event.detail)
+                self._notify(event)
+            case ai.AudioDone():
+                mark = self._mark_of.get(event.item_id)
+                if mark is not None:
+                    self._leg.play(b"", mark, last=True)
+            case ai.Transcript():
+                if event.final:
+                    journal.said(event.utterance)
+                    self._notify(event)
+            case ai.ServiceNotice():
+                journal.note(TimelineKind.BACKEND_NOTICE, code=event.code, message=event.message)
+            case ai.FunctionCall() | ai.BackendLost():
+                self._notify(event)
+
+    # ---- barge-in -----------------------------------------------------------------------------
+
+    def _barge_in(self, onset_at: float) -> None:
+        """Silence the agent now; the card's answer says how much was heard."""
+        interrupted, self._playing = self._playing, {}
+        self._mark_of.clear()
+        flushed = asyncio.ensure_future(self._leg.flush())
+        self._flushing.add(flushed)
+
+        def on_flushed(done: asyncio.Future[wire.Flushed]) -> None:
+            self._flushing.discard(done)
+            if not done.cancelled():
+                self._silenced(done.result(), interrupted, onset_at)
+
+        flushed.add_done_callback(on_flushed)
+        if self._backend is not None:
+            for playing in interrupted.values():
+                if playing.item_id:
+                    self._backend.interrupt(playing.item_id)
+
+    def _silenced(self, flushed: wire.Flushed, interrupted: dict[Mark, _Playing], onset_at: float) -> None:
+        if flushed.at_s > 0:
+            stop_ms = self._meter.stopped(onset_at, flushed.at_s)
+            self._journal.note(
+                TimelineKind.BARGE_IN,
+                at_s=flushed.at_s,
+                stop_ms=round(stop_ms, 1),
+                played_ms=flushed.played_ms,
+                dropped_ms=flushed.dropped_ms,
+            )
+        if self._backend is None:
+            return
+        for mark, playing in interrupted.items():
+            if playing.item_id:
+                self._backend.truncate(playing.item_id, flushed.played_ms if mark == flushed.mark else 0)

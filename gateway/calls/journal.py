@@ -1,0 +1,160 @@
+"""What a running call writes down: its timeline, its figures, and at the end its record."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Final
+
+from gateway.backends.contract import Utterance
+from gateway.core.ids import CallId, CardId
+from gateway.core.record import CallRecord, FieldValue, TimelineEvent, TimelineKind
+from gateway.core.termination import Termination
+from gateway.core.turns import TurnMeter
+from gateway.wire import card as wire
+
+MAX_EVENTS: Final = 5000
+"""Longer timelines keep their beginning."""
+
+MAX_REPLAY: Final = 40
+"""Utterances that a reconnected backend gets to know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFacts:
+    """What is known of a call when it begins."""
+
+    id: CallId
+    node: str
+    sip_call_id: str
+    from_number: str
+    """Personal data."""
+    to_number: str
+    """Personal data."""
+    peer: str
+    """Personal data."""
+    card: CardId
+    started_at: datetime
+    started_s: float
+    """CLOCK_MONOTONIC seconds of the same moment."""
+
+
+@dataclass(slots=True)
+class Figures:
+    """Figures of the call that are not in the timeline."""
+
+    route: str = ""
+    agent: str = ""
+    codec: str = ""
+    answered_s: float | None = None
+    setup_ms: float | None = None
+    first_utterance_ms: float | None = None
+    quality: wire.Quality | None = None
+    uplink_dropped_ms: float = 0.0
+    recovered: int = 0
+    reconnects: int = 0
+    sip_status: int | None = None
+
+
+class Journal:
+    """The written memory of one call."""
+
+    def __init__(self, facts: CallFacts, clock: Callable[[], float]) -> None:
+        self.facts = facts
+        self.figures = Figures()
+        self.meter = TurnMeter()
+        self.events: list[TimelineEvent] = []
+        self.transcript: list[Utterance] = []
+        self._clock = clock
+
+    def note(self, kind: TimelineKind, *, at_s: float | None = None, **fields: FieldValue) -> None:
+        """Add to the timeline; `at_s` when it happened, if not now."""
+        if len(self.events) < MAX_EVENTS:
+            at_ms = ((self._clock() if at_s is None else at_s) - self.facts.started_s) * 1000
+            self.events.append(TimelineEvent(round(at_ms, 1), kind, fields))
+
+    def said(self, utterance: Utterance) -> None:
+        """Somebody finished saying something."""
+        if utterance.text:
+            self.transcript.append(utterance)
+            del self.transcript[:-MAX_REPLAY]
+            self.note(TimelineKind.SAID, role=utterance.role, text=utterance.text)
+
+    def answered(self, at_s: float) -> None:
+        """The final 2xx left."""
+        self.figures.answered_s = at_s
+        self.figures.setup_ms = (at_s - self.facts.started_s) * 1000
+        self.note(TimelineKind.ANSWERED, at_s=at_s, setup_ms=round(self.figures.setup_ms, 1))
+
+    def agent_heard(self, at_s: float) -> None:
+        """The first audio of an answer reached the wire."""
+        figures = self.figures
+        if figures.first_utterance_ms is None and figures.answered_s is not None:
+            figures.first_utterance_ms = (at_s - figures.answered_s) * 1000
+            self.note(TimelineKind.FIRST_UTTERANCE, at_s=at_s, delay_ms=round(figures.first_utterance_ms, 1))
+        delay_ms = self.meter.agent_started(at_s)
+        fields: Mapping[str, FieldValue] = (
+            {} if delay_ms is None else {"response_delay_ms": round(delay_ms, 1)}
+        )
+        self.note(TimelineKind.AGENT_AUDIO, at_s=at_s, **fields)
+
+    def record(self, termination: Termination) -> CallRecord:
+        """The call's record; it has just ended."""
+        ended_s = self._clock()
+        facts, figures, meter = self.facts, self.figures, self.meter
+        self.note(
+            TimelineKind.ENDED,
+            at_s=ended_s,
+            result=termination.result.value,
+            reason=termination.reason.value,
+            detail=termination.detail,
+        )
+        quality = figures.quality
+        answered_s = figures.answered_s
+
+        def wall(at_s: float) -> datetime:
+            return facts.started_at + timedelta(seconds=at_s - facts.started_s)
+
+        return CallRecord(
+            id=facts.id,
+            node=facts.node,
+            sip_call_id=facts.sip_call_id,
+            from_number=facts.from_number,
+            to_number=facts.to_number,
+            peer=facts.peer,
+            route=figures.route,
+            agent=figures.agent,
+            codec=figures.codec,
+            started_at=facts.started_at,
+            answered_at=None if answered_s is None else wall(answered_s),
+            ended_at=wall(ended_s),
+            duration_s=ended_s - facts.started_s,
+            billable_s=0.0 if answered_s is None else max(0.0, ended_s - answered_s),
+            result=termination.result,
+            reason=termination.reason,
+            detail=termination.detail,
+            sip_status=200 if answered_s is not None else figures.sip_status or termination.sip_status[0],
+            setup_ms=figures.setup_ms,
+            first_utterance_ms=figures.first_utterance_ms,
+            response_delay_p50_ms=_median(meter.response_delays_ms),
+            response_delay_max_ms=max(meter.response_delays_ms, default=None),
+            turns=len(meter.response_delays_ms),
+            barge_ins=len(meter.barge_in_stops_ms),
+            barge_in_stop_p50_ms=_median(meter.barge_in_stops_ms),
+            rx_packets=quality.rx_packets if quality else 0,
+            rx_lost=quality.rx_lost if quality else 0,
+            rx_jitter_ms=quality.rx_jitter_ms if quality else None,
+            tx_lost=quality.tx_lost if quality and quality.tx_lost >= 0 else None,
+            rtt_ms=quality.rtt_ms if quality and quality.rtt_ms >= 0 else None,
+            underruns=quality.underruns if quality else 0,
+            playout_dropped_ms=float(quality.playout_dropped_ms) if quality else 0.0,
+            uplink_dropped_ms=figures.uplink_dropped_ms,
+            cards=(facts.card,),
+            recovered=figures.recovered,
+            reconnects=figures.reconnects,
+            timeline=tuple(self.events),
+        )
+
+
+def _median(values: list[float]) -> float | None:
+    return median(values) if values else None

@@ -1,0 +1,187 @@
+"""All calls of this core: takes new ones, adopts old ones, and sees each to its end."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from secrets import token_hex
+from typing import Any, Protocol
+
+from gateway.calls import checkpoint
+from gateway.calls.call import Call, CallSettings, MakeBackend
+from gateway.calls.journal import CallFacts, Journal
+from gateway.config.models import GatewayConfig
+from gateway.core.ids import CallId
+from gateway.core.record import CallRecord, TimelineKind
+from gateway.core.sip_uri import user_of
+from gateway.core.termination import Reason, Termination
+from gateway.dialplan.plan import Plan
+from gateway.errors import LocalError
+from gateway.legs.contract import Leg
+from gateway.observe.log import get_logger
+from gateway.wire import card as wire
+
+log = get_logger()
+
+
+class RecordStore(Protocol):
+    """Where finished calls go."""
+
+    async def save(self, record: CallRecord) -> None:
+        """Write a record. Raises `LocalError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallDependencies:
+    """What calls need, put together by the composition root."""
+
+    config: GatewayConfig
+    plan: Plan
+    make_backend: MakeBackend
+    apology: Callable[[str], bytes]
+    """PCM of the apology in a language."""
+    store: RecordStore
+    on_ended: Callable[[CallRecord], None]
+    clock: Callable[[], float]
+    """CLOCK_MONOTONIC seconds."""
+
+
+class CallService:
+    """Owner of the calls' tasks."""
+
+    def __init__(self, dependencies: CallDependencies) -> None:
+        self._deps = dependencies
+        self._calls: dict[CallId, Call] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def live(self) -> int:
+        """Calls in progress."""
+        return len(self._calls)
+
+    def on_incoming(self, leg: Leg, incoming: wire.Incoming) -> None:
+        """A card offers a new call."""
+        journal = self._new_journal(leg, incoming)
+        journal.note(TimelineKind.INCOMING, at_s=incoming.received_at_s, card=leg.address[0])
+        decision = self._deps.plan.route(journal.facts.to_number)
+        journal.note(TimelineKind.ROUTED, route=decision.route_name, agent=decision.agent)
+        if decision.agent is None:
+            self._refuse(leg, journal)
+            return
+        journal.figures.route = decision.route_name
+        journal.figures.agent = decision.agent
+        self._start(leg, journal, adopted=False)
+
+    def on_adopted(self, leg: Leg, snapshot: wire.LegSnapshot) -> None:
+        """A card holds a leg that an earlier core knew."""
+        if snapshot.state in ("incoming", "ringing"):
+            self.on_incoming(leg, snapshot.incoming)
+            return
+        journal = self._restored_journal(leg, snapshot)
+        if journal.figures.agent not in self._deps.config.agents:
+            journal.figures.agent = next(iter(self._deps.config.agents))
+        self._start(leg, journal, adopted=True)
+
+    def _restored_journal(self, leg: Leg, snapshot: wire.LegSnapshot) -> Journal:
+        if snapshot.kept:
+            try:
+                kept = checkpoint.unpack(snapshot.kept)
+            except LocalError as exc:
+                log.error("a call is taken over without its memory", error=str(exc))
+            else:
+                journal = Journal(checkpoint.facts_of(kept), self._deps.clock)
+                checkpoint.restore(journal, kept)
+                return journal
+        journal = self._new_journal(leg, snapshot.incoming)
+        journal.figures.answered_s = self._deps.clock()
+        journal.figures.recovered = 1
+        journal.note(TimelineKind.RECOVERED, times=1)
+        return journal
+
+    def _new_journal(self, leg: Leg, incoming: wire.Incoming) -> Journal:
+        now = self._deps.clock()
+        began = min(now, incoming.received_at_s) if incoming.received_at_s > 0 else now
+        facts = CallFacts(
+            id=CallId("call_" + token_hex(10)),
+            node=self._deps.config.node.name,
+            sip_call_id=incoming.sip_call_id,
+            from_number=user_of(incoming.from_header),
+            to_number=user_of(incoming.request_uri),
+            peer=incoming.peer,
+            card=leg.address[0],
+            started_at=datetime.now(UTC) - timedelta(seconds=now - began),
+            started_s=began,
+        )
+        return Journal(facts, self._deps.clock)
+
+    def _settings(self, agent_name: str) -> CallSettings:
+        agent = self._deps.config.agents[agent_name]
+        return CallSettings(
+            agent_name=agent_name,
+            agent=agent,
+            make_backend=self._deps.make_backend,
+            apology=self._deps.apology(agent.language),
+            clock=self._deps.clock,
+        )
+
+    def _refuse(self, leg: Leg, journal: Journal) -> None:
+        termination = Termination(Reason.NO_ROUTE)
+        leg.reject(*termination.sip_status)
+        self._track(self._finish(journal.record(termination)), f"refuse {journal.facts.id}")
+
+    def _start(self, leg: Leg, journal: Journal, *, adopted: bool) -> None:
+        facts, figures = journal.facts, journal.figures
+        log.info(
+            "call taken over" if adopted else "call offered",
+            call_id=facts.id,
+            agent=figures.agent,
+            route=figures.route,
+            card=facts.card,
+            personal={"from": facts.from_number, "to": facts.to_number, "peer": facts.peer},
+        )
+        call = Call(leg, journal, self._settings(figures.agent), adopted=adopted)
+        self._calls[call.id] = call
+        self._track(self._live(call), f"call {call.id}")
+
+    async def _live(self, call: Call) -> None:
+        try:
+            record = await call.run()
+        finally:
+            del self._calls[call.id]
+        await self._finish(record)
+
+    async def _finish(self, record: CallRecord) -> None:
+        log.info(
+            "call ended",
+            call_id=record.id,
+            result=record.result.value,
+            reason=record.reason.value,
+            detail=record.detail,
+            duration_s=round(record.duration_s, 3),
+            setup_ms=record.setup_ms and round(record.setup_ms, 1),
+        )
+        self._deps.on_ended(record)
+        try:
+            await self._deps.store.save(record)
+        except LocalError as exc:
+            log.error("the call's record could not be written", call_id=record.id, error=str(exc))
+
+    def _track(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._untrack)
+
+    def _untrack(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a call's task failed", task=task.get_name(), exc_info=error)
+
+    async def stop(self, reason: Reason, timeout_s: float) -> None:
+        """End every call and wait until its record is written, at most `timeout_s`."""
+        for call in list(self._calls.values()):
+            call.end(reason)
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=timeout_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)

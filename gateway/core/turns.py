@@ -1,0 +1,77 @@
+"""Who speaks when, measured: the caller's onsets and ends, response delays, barge-in stops. Pure.
+
+Fed with one voice-activity flag per 20 ms frame and with the moments the card reports. It measures;
+it does not decide (the backend's turn detection does).
+"""
+
+from typing import Final
+
+_WINDOW: Final = 0b11111
+_ONSET_FRAMES: Final = 4
+"""Of the last five frames: shorter bursts are clicks."""
+_END_FRAMES: Final = 15
+"""300 ms without speech end an utterance."""
+_FRAME_S: Final = 0.02
+_ONSET_VALID_S: Final = 2.0
+"""An onset older than this did not cause a barge-in that is reported now."""
+
+
+class TurnMeter:
+    """Measures the turns of one call; times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._history = 0
+        self._silent_frames = 0
+        self._speaking = False
+        self._onset_at: float | None = None
+        self._last_speech_at: float | None = None
+        self._turn_over = False
+        self.response_delays_ms: list[float] = []
+        """One per answered turn of the caller."""
+        self.barge_in_stops_ms: list[float] = []
+        """One per barge-in that stopped playout."""
+
+    @property
+    def speaking(self) -> bool:
+        """Whether the caller speaks now."""
+        return self._speaking
+
+    def caller_frame(self, speech: bool, now: float) -> None:
+        """One 20 ms frame of the caller that ended at `now`. Hot path."""
+        self._history = (self._history << 1 | speech) & _WINDOW
+        if speech:
+            self._silent_frames = 0
+            if self._speaking:
+                self._last_speech_at = now
+            elif self._history.bit_count() >= _ONSET_FRAMES:
+                self._speaking = True
+                self._onset_at = now - self._history.bit_length() * _FRAME_S
+                self._last_speech_at = now
+        elif self._speaking:
+            self._silent_frames += 1
+            if self._silent_frames >= _END_FRAMES:
+                self._speaking = False
+
+    def turn_over(self) -> None:
+        """The service decided that the caller's turn has ended."""
+        self._turn_over = True
+
+    def agent_started(self, at_s: float) -> float | None:
+        """First audio of an answer on the wire; the response delay in ms if it answers a turn."""
+        if not self._turn_over or self._last_speech_at is None:
+            return None
+        self._turn_over = False
+        delay_ms = (at_s - self._last_speech_at) * 1000
+        self.response_delays_ms.append(delay_ms)
+        return delay_ms
+
+    def barge_in_from(self, now: float) -> float:
+        """When the interruption that is reported at `now` began."""
+        recent = self._onset_at is not None and now - self._onset_at <= _ONSET_VALID_S
+        return self._onset_at if recent and self._onset_at is not None else now
+
+    def stopped(self, onset_at: float, silent_at: float) -> float:
+        """Playout fell silent for an interruption; the stop time in ms."""
+        stop_ms = max(0.0, (silent_at - onset_at) * 1000)
+        self.barge_in_stops_ms.append(stop_ms)
+        return stop_ms

@@ -1,0 +1,147 @@
+"""All cards that the edge has announced, and the legs on them.
+
+Connects to each card, keeps the connection, and turns what cards say into legs: `on_incoming` for a
+new call, `on_adopted` for one that an earlier core left behind. A card that dies ends its legs.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Final
+
+from gateway.cards.link import CardLink
+from gateway.core.ids import CardId, LegId
+from gateway.legs.proxy import RemoteLeg
+from gateway.observe.log import get_logger
+from gateway.wire import card as wire
+
+_RECONNECT_S: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+log = get_logger()
+
+OnIncoming = Callable[[RemoteLeg, wire.Incoming], None]
+OnAdopted = Callable[[RemoteLeg, wire.LegSnapshot], None]
+
+
+class CardPool:
+    """Connections to the cards; implements `gateway.cards.link.CardListener`."""
+
+    def __init__(self, on_incoming: OnIncoming, on_adopted: OnAdopted) -> None:
+        self._on_incoming = on_incoming
+        self._on_adopted = on_adopted
+        self._tasks: dict[CardId, asyncio.Task[None]] = {}
+        self._links: dict[CardId, CardLink] = {}
+        self._lost: dict[CardId, asyncio.Event] = {}
+        self._legs: dict[tuple[CardId, LegId], RemoteLeg] = {}
+
+    @property
+    def connected(self) -> int:
+        """Cards with a connection."""
+        return len(self._links)
+
+    @property
+    def legs(self) -> int:
+        """Live legs."""
+        return len(self._legs)
+
+    def add(self, card: CardId, path: str) -> None:
+        """A card listens at `path`: connect and stay connected until `remove`."""
+        if card not in self._tasks:
+            self._tasks[card] = asyncio.create_task(self._stay_connected(card, path), name=f"card {card}")
+
+    def remove(self, card: CardId, status: str) -> None:
+        """The card's process is gone; its legs end."""
+        task = self._tasks.pop(card, None)
+        if task is not None:
+            task.cancel()
+        link = self._links.pop(card, None)
+        if link is not None:
+            link.abort()
+        for owner, serial in [address for address in self._legs if address[0] == card]:
+            leg = self._legs.pop((owner, serial))
+            leg.deliver(wire.LegClosed(serial, 500, f"line card gone ({status})", "card"))
+
+    async def _stay_connected(self, card: CardId, path: str) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            lost = self._lost[card] = asyncio.Event()
+            try:
+                await loop.create_unix_connection(lambda: CardLink(card, os.getpid(), self), path)
+            except OSError as exc:
+                pause_s = _RECONNECT_S[min(failures, len(_RECONNECT_S) - 1)]
+                failures += 1
+                log.warning("cannot reach card", card=card, error=str(exc), again_in_s=pause_s)
+                await asyncio.sleep(pause_s)
+                continue
+            failures = 0
+            await lost.wait()
+            log.warning("lost the connection to a card", card=card)
+
+    # ---- CardListener -------------------------------------------------------------------------
+
+    def on_hello(self, link: CardLink, hello: wire.Hello) -> None:
+        """The connection stands; live legs go on over it."""
+        self._links[link.card] = link
+        for (card, _), leg in self._legs.items():
+            if card == link.card:
+                leg.reconnect(link.send)
+
+    def on_heard(self, link: CardLink, leg: LegId, pcm: bytes, flags: int) -> None:
+        """20 ms of one leg. Hot path."""
+        owner = self._legs.get((link.card, leg))
+        if owner is not None:
+            owner.deliver_audio(pcm, flags)
+
+    def on_message(self, link: CardLink, message: wire.FromCard) -> None:
+        """New legs, old legs, and news of legs."""
+        match message:
+            case wire.Incoming():
+                leg = self._create(link, message.leg)
+                self._on_incoming(leg, message)
+            case wire.Snapshot():
+                self._reconcile(link, message)
+            case wire.Hello():
+                raise AssertionError("handled by the link")
+            case _:
+                address = (link.card, message.leg)
+                known = self._legs.get(address)
+                if known is None:
+                    return
+                if isinstance(message, wire.LegClosed):
+                    del self._legs[address]
+                known.deliver(message)
+
+    def _create(self, link: CardLink, serial: LegId) -> RemoteLeg:
+        assert link.hello is not None
+        leg = RemoteLeg(link.card, serial, link.hello, link.send)
+        self._legs[link.card, serial] = leg
+        return leg
+
+    def _reconcile(self, link: CardLink, snapshot: wire.Snapshot) -> None:
+        """What ended while we were apart ends now; what we don't know is taken over."""
+        present = {entry.incoming.leg for entry in snapshot.legs}
+        for owner, serial in [a for a in self._legs if a[0] == link.card and a[1] not in present]:
+            leg = self._legs.pop((owner, serial))
+            leg.deliver(wire.LegClosed(serial, 200, "ended while disconnected", "far_end"))
+        for entry in snapshot.legs:
+            if (link.card, entry.incoming.leg) not in self._legs and entry.state != "closed":
+                self._on_adopted(self._create(link, entry.incoming.leg), entry)
+
+    def on_disconnected(self, link: CardLink) -> None:
+        """Connect again, unless the card was removed."""
+        if self._links.get(link.card) is link:
+            del self._links[link.card]
+        lost = self._lost.get(link.card)
+        if lost is not None:
+            lost.set()
+
+    async def close(self) -> None:
+        """Drop all connections; the cards and their calls live on."""
+        tasks = list(self._tasks.values())
+        self._tasks.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for link in list(self._links.values()):
+            link.abort()

@@ -1,0 +1,142 @@
+"""A leg that lives on a card in another process."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from gateway.core.audio import PcmFormat
+from gateway.core.ids import CallId, CardId, LegId, Mark
+from gateway.errors import LocalError
+from gateway.legs.contract import LegEvent, LegSink
+from gateway.wire import card as wire
+from gateway.wire.frames import PlayFlag, pack_play
+
+Send = Callable[[bytes], None]
+
+
+class RemoteLeg:
+    """The core's end of a card's leg; see `gateway.legs.contract.Leg`."""
+
+    def __init__(self, card: CardId, leg: LegId, hello: wire.Hello, send: Send) -> None:
+        self._card = card
+        self._leg = leg
+        self._format = PcmFormat(hello.sample_rate_hz)
+        self._capabilities = hello.capabilities
+        self._send = send
+        self._sink: LegSink | None = None
+        self._flushes: dict[int, asyncio.Future[wire.Flushed]] = {}
+        self._next_flush = 1
+        self._closed = False
+
+    @property
+    def address(self) -> tuple[CardId, LegId]:
+        """Card and serial number."""
+        return self._card, self._leg
+
+    @property
+    def pcm_format(self) -> PcmFormat:
+        """The card's PCM format."""
+        return self._format
+
+    @property
+    def capabilities(self) -> wire.Capabilities:
+        """As the card announced them."""
+        return self._capabilities
+
+    def attach(self, call_id: CallId, sink: LegSink) -> None:
+        """Name the owner."""
+        if self._sink is not None:
+            raise LocalError(f"leg {self._leg} of card {self._card} has an owner already ({call_id})")
+        self._sink = sink
+
+    def reconnect(self, send: Send) -> None:
+        """The connection to the card was made anew."""
+        self._send = send
+
+    # ---- from the card ------------------------------------------------------------------------
+
+    def deliver_audio(self, pcm: bytes, flags: int) -> None:
+        """One frame from the card. Hot path."""
+        if self._sink is not None:
+            self._sink.on_audio(pcm, flags)
+
+    def deliver(self, event: LegEvent | wire.Flushed) -> None:
+        """A control message from the card."""
+        if isinstance(event, wire.Flushed):
+            waiting = self._flushes.pop(event.request, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(event)
+            return
+        if isinstance(event, wire.LegClosed):
+            self._closed = True
+            for request, waiting in self._flushes.items():
+                if not waiting.done():
+                    waiting.set_result(self._nothing_played(request))
+            self._flushes.clear()
+        if self._sink is not None:
+            self._sink.on_leg_event(event)
+
+    def _nothing_played(self, request: int) -> wire.Flushed:
+        return wire.Flushed(self._leg, request, Mark(0), 0, 0, 0.0)
+
+    # ---- to the card --------------------------------------------------------------------------
+
+    def _command(self, message: wire.ToCard) -> None:
+        if not self._closed:
+            self._send(wire.pack_control(message))
+
+    def ring(self) -> None:
+        """Send 180."""
+        self._command(wire.Ring(self._leg))
+
+    def answer(self) -> None:
+        """Send 200."""
+        self._command(wire.Answer(self._leg))
+
+    def reject(self, status: int, reason: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        """Refuse with a final status."""
+        self._command(wire.Reject(self._leg, status, reason, headers))
+
+    def play(self, pcm: bytes, mark: Mark, *, last: bool = False) -> None:
+        """Queue audio at the card. Hot path."""
+        if not self._closed:
+            self._send(pack_play(self._leg, mark, PlayFlag.LAST if last else PlayFlag.NONE, pcm))
+
+    def flush(self) -> Awaitable[wire.Flushed]:
+        """Drop the card's playout buffer."""
+        waiting: asyncio.Future[wire.Flushed] = asyncio.get_running_loop().create_future()
+        request = self._next_flush
+        self._next_flush += 1
+        if self._closed:
+            waiting.set_result(self._nothing_played(request))
+        else:
+            self._flushes[request] = waiting
+            self._command(wire.Flush(self._leg, request))
+        return waiting
+
+    def pause(self) -> None:
+        """Stop playing."""
+        self._command(wire.Pause(self._leg))
+
+    def resume(self) -> None:
+        """Go on playing."""
+        self._command(wire.Resume(self._leg))
+
+    def send_dtmf(self, digits: str) -> None:
+        """Send digits."""
+        if not self._capabilities.dtmf:
+            raise LocalError("this leg cannot send DTMF")
+        self._command(wire.SendDtmf(self._leg, digits))
+
+    def hold(self, held: bool) -> None:
+        """Hold the far end, or take it back."""
+        if not self._capabilities.hold:
+            raise LocalError("this leg cannot be put on hold")
+        self._command(wire.Hold(self._leg, held))
+
+    def keep(self, state: bytes) -> None:
+        """Leave state with the card."""
+        self._command(wire.Keep(self._leg, state))
+
+    def close(self, status: int, reason: str, *, drain: bool = False) -> None:
+        """End the leg."""
+        self._command(wire.Hangup(self._leg, status, reason, drain))
