@@ -79,16 +79,19 @@ class Conductor:
         """The far end hung up."""
         self._ended = True
 
-    def tick(self, heard: bytes | None, now_s: float) -> bytes | None:
-        """One 20 ms frame each way: `heard` began at `now_s`, the answer is to be said now.
-
-        Raises `StepFailed`.
-        """
-        self._now_s = now_s
-        event = self._detector.push(heard or b"", now_s)
+    def hear(self, pcm: bytes, now_s: float) -> None:
+        """Take the 20 ms frame that reached the ear at `now_s`; empty is silence."""
+        event = self._detector.push(pcm, now_s)
         if event is not None:
             self._log.heard(event)
             self._happenings.append(event)
+
+    def speak(self, now_s: float) -> bytes | None:
+        """Move the script on; the 20 ms frame to say at `now_s`, None for silence.
+
+        Once per tick of the media clock. Raises `StepFailed`.
+        """
+        self._now_s = now_s
         self._advance()
         return self._say.popleft() if self._say else None
 

@@ -25,7 +25,8 @@ class Line:
 
     def hear(self, heard: Iterable[bytes]) -> None:
         for frame in heard:
-            self.said.append(self.conductor.tick(frame, self.now_s))
+            self.conductor.hear(frame, self.now_s)
+            self.said.append(self.conductor.speak(self.now_s))
             self.orders += self.conductor.take_orders()
             self.now_s += FRAME_S
 
@@ -117,12 +118,12 @@ def test_a_far_end_that_stays_fails_ended() -> None:
 
 def test_steps_may_be_added_while_the_call_runs() -> None:
     conductor = Conductor(FORMAT, {}, CallLog())
-    conductor.tick(QUIET, 0.0)
+    assert conductor.speak(0.0) is None
     assert not conductor.done
     step = parse_script("dtmf 1")[0]
     conductor.add(step)
-    conductor.tick(QUIET, 0.02)
-    conductor.tick(QUIET, 0.04)
+    assert conductor.speak(0.02) is None
+    assert conductor.speak(0.04) is None
     assert conductor.take_happenings() == [StepDone(step)]
     assert not conductor.done
     conductor.close()
