@@ -1,0 +1,262 @@
+"""A real gateway in processes of its own, on free ports, with its log read line by line."""
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ruamel.yaml import YAML
+
+from tests.integration.processes import (
+    MARKER,
+    Process,
+    free_sip_port,
+    free_udp_range,
+    lines,
+    marked,
+    until_gone,
+)
+
+LogLine = Mapping[str, Any]
+
+READY_WITHIN_S = 40.0
+STOP_WITHIN_S = 20.0
+
+
+class GatewayProcess:
+    """`python -m gateway run` and everything it starts.
+
+    Use as `async with GatewayProcess(...) as gateway`; leaving the block stops the gateway and fails
+    if it does not end by itself, ends badly or leaves anything behind.
+    """
+
+    def __init__(
+        self,
+        *,
+        agents: Mapping[str, Any] | None = None,
+        max_calls: int = 8,
+        environment: Mapping[str, str] | None = None,
+        sections: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """`sections`: more keys of the configuration, merged into the sections of the same name."""
+        self.run = secrets.token_hex(8)
+        self.directory = Path(tempfile.mkdtemp(prefix="gw-", dir="/tmp"))
+        self.sip_port = free_sip_port()
+        self.http_port = free_sip_port()
+        self.log: list[LogLine] = []
+        self.other_output: list[str] = []
+        self.returncode: int | None = None
+        self._environment = dict(environment or {})
+        self._config = self._make_config(agents, max_calls, sections or {})
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._news = asyncio.Condition()
+
+    def _make_config(
+        self,
+        agents: Mapping[str, Any] | None,
+        max_calls: int,
+        sections: Mapping[str, Mapping[str, Any]],
+    ) -> dict[str, Any]:
+        low, high = free_udp_range((-(-max_calls // 4) + 2) * 20)
+        config: dict[str, Any] = {
+            "node": {"name": "test", "run_dir": str(self.directory / "run"), "drain_timeout_s": 10},
+            "sip": {
+                "listen": [f"udp://127.0.0.1:{self.sip_port}", f"tcp://127.0.0.1:{self.sip_port}"],
+                "rtp_ports": f"{low}-{high}",
+                "max_calls": max_calls,
+            },
+            "http": {"listen": f"127.0.0.1:{self.http_port}"},
+            "log": {"format": "json"},
+        }
+        if agents is not None:
+            config["agents"] = dict(agents)
+        for name, values in sections.items():
+            config.setdefault(name, {}).update(values)
+        return config
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration as the gateway reads it."""
+        return self.directory / "gateway.yaml"
+
+    @property
+    def run_dir(self) -> Path:
+        """Unix sockets, pid file and call database."""
+        return self.directory / "run"
+
+    def uri(self, user: str = "demo") -> str:
+        """Address of a number on this gateway."""
+        return f"sip:{user}@127.0.0.1:{self.sip_port}"
+
+    @property
+    def pid(self) -> int:
+        """The edge: the process that was started."""
+        assert self._process is not None
+        return self._process.pid
+
+    # ---- life ----------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        try:
+            await self.logged("ready", READY_WITHIN_S)
+        except BaseException:
+            await self._put_down()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is not None:
+                error.add_note(self._last_words())
+                return
+            if self.returncode is None:
+                await self.stop()
+            leftovers = await self.leftovers()
+            assert not leftovers, f"left behind: {leftovers}"
+        finally:
+            await self._put_down()
+
+    async def start(self) -> None:
+        """Start without waiting for anything."""
+        with self.config_file.open("w") as out:
+            YAML(typ="safe").dump(self._config, out)
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "gateway", "run", "--config", str(self.config_file)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **self._environment, MARKER: self.run},
+            limit=1 << 20,
+        )
+        self._reader = asyncio.create_task(self._read())
+
+    async def stop(self) -> None:
+        """SIGTERM; fails unless the gateway ends in time with status 0."""
+        self.signal(signal.SIGTERM)
+        assert await self.ended(STOP_WITHIN_S) == 0, self._last_words()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the edge."""
+        os.kill(self.pid, number)
+
+    async def ended(self, within_s: float) -> int:
+        """Exit status of the edge, once it has ended. Raises `TimeoutError`."""
+        assert self._process is not None
+        async with asyncio.timeout(within_s):
+            self.returncode = await self._process.wait()
+            if not marked(self.run) and self._reader is not None:
+                await self._reader
+        return self.returncode
+
+    async def leftovers(self, within_s: float = 5.0) -> list[str]:
+        """Processes and ports that remain although they had `within_s` to go."""
+        processes = marked(self.run)
+        remaining = set(await until_gone([p.pid for p in processes], within_s))
+        found = [f"process {p.pid}: {p.command}" for p in processes if p.pid in remaining]
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with socket.socket(socket.AF_INET, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind == socket.SOCK_STREAM)
+                try:
+                    probe.bind(("127.0.0.1", self.sip_port))
+                except OSError as exc:
+                    found.append(f"SIP port {self.sip_port}: {exc}")
+        return found
+
+    async def _put_down(self) -> None:
+        """End whatever is left, whatever happened, and remove the directory."""
+        for process in marked(self.run):
+            try:
+                os.kill(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        if self._process is not None:
+            self.returncode = await self._process.wait()
+        if self._reader is not None:
+            await self._reader
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # ---- log -----------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        assert self._process is not None
+        assert self._process.stderr is not None
+        async for line in lines(self._process.stderr):
+            async with self._news:
+                try:
+                    entry = json.loads(line)
+                    self.log.append(entry if isinstance(entry, dict) else {"event": line})
+                except ValueError:
+                    self.other_output.append(line)
+                self._news.notify_all()
+        async with self._news:
+            self._news.notify_all()
+
+    async def logged(
+        self,
+        event: str,
+        within_s: float = 10.0,
+        *,
+        since: int = 0,
+        where: Callable[[LogLine], bool] = lambda _line: True,
+    ) -> LogLine:
+        """The first line from index `since` on whose event contains `event`, waiting for it.
+
+        Raises `AssertionError` with the last lines if it does not come.
+        """
+
+        def find() -> LogLine | None:
+            matching = (x for x in self.log[since:] if event in str(x.get("event", "")) and where(x))
+            return next(matching, None)
+
+        def over() -> bool:
+            return find() is not None or (self._reader is not None and self._reader.done())
+
+        try:
+            async with self._news, asyncio.timeout(within_s):
+                await self._news.wait_for(over)
+        except TimeoutError:
+            pass
+        found = find()
+        assert found is not None, f"no log line {event!r} within {within_s} s\n{self._last_words()}"
+        return found
+
+    def _last_words(self) -> str:
+        tail = [json.dumps(line) for line in self.log[-40:]] + self.other_output[-20:]
+        return "gateway's output:\n" + "\n".join(tail)
+
+    # ---- processes -----------------------------------------------------------------------------
+
+    def processes(self) -> list[Process]:
+        """Everything that runs for this gateway."""
+        return marked(self.run)
+
+    def core_pid(self) -> int:
+        """The core."""
+        return self._only("gateway.app")
+
+    def template_pid(self) -> int:
+        """The template from which cards are forked."""
+        return self._only("gateway.cards.sip.template", parent=self.pid)
+
+    def card_pids(self) -> list[int]:
+        """The SIP cards."""
+        template = self.template_pid()
+        return [p.pid for p in self.processes() if p.parent == template]
+
+    def _only(self, module: str, parent: int | None = None) -> int:
+        found = [p.pid for p in self.processes() if module in p.command and parent in (None, p.parent)]
+        assert len(found) == 1, f"{module}: {found}"
+        return found[0]

@@ -1,0 +1,198 @@
+"""A Realtime service that behaves as a test wants: well, badly, or not at all. A real server."""
+
+import asyncio
+import base64
+import json
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from aiohttp import WSMsgType, web
+
+Behaviour = Literal["echo", "refuse", "close", "rubbish", "silent", "slow", "tone"]
+"""echo: every append comes back · refuse: 401 · close: the first session says something and ends
+in the middle of the call, later ones are refused unless `close_times` says otherwise · rubbish: text
+that is no protocol once the session is configured · silent: never answers anything · slow: needs
+`delay_s` to configure · tone: one long answer, sent at once."""
+
+
+@dataclass(slots=True)
+class Session:
+    """One WebSocket connection as the service saw it."""
+
+    authorization: str
+    model: str
+    events: list[dict[str, Any]] = field(default_factory=list)
+    """Everything received except audio."""
+    appended_bytes: int = 0
+    answered: bool = False
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        """Received events of one type."""
+        return [event for event in self.events if event["type"] == kind]
+
+
+class RealtimeBackend:
+    """`async with RealtimeBackend("echo") as backend`; `backend.url` goes into the configuration."""
+
+    def __init__(
+        self,
+        behaviour: Behaviour,
+        *,
+        delay_s: float = 0.0,
+        close_times: int = 1,
+        answer: bytes = b"",
+        transcript: str = "",
+    ) -> None:
+        """`answer`: µ-law audio for `close` and `tone`; `transcript`: what the caller is to have said."""
+        self.behaviour = behaviour
+        self.sessions: list[Session] = []
+        self._delay_s = delay_s
+        self._close_times = close_times
+        self._answer = answer
+        self._transcript = transcript
+        self._news = asyncio.Condition()
+        self._runner: web.AppRunner | None = None
+        self._port = 0
+        self._sockets: set[web.WebSocketResponse] = set()
+
+    @property
+    def url(self) -> str:
+        """For the agent's configuration."""
+        return f"ws://127.0.0.1:{self._port}/v1/realtime"
+
+    def agent(self, **more: object) -> dict[str, Any]:
+        """An agent section that uses this service."""
+        return {"backend": "openai_realtime", "url": self.url, "api_key": "${TEST_KEY}", **more}
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_get("/v1/realtime", self._serve)
+        self._runner = web.AppRunner(app, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self._port = int(self._runner.addresses[0][1])
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._runner is not None
+        for socket in list(self._sockets):
+            await socket.close()
+        await self._runner.cleanup()
+
+    async def close_sessions(self) -> None:
+        """End every running session, as a service that restarts does."""
+        for socket in list(self._sockets):
+            await socket.close(code=1012)
+
+    async def until(self, count: int, kind: str = "session.update", within_s: float = 10.0) -> Session:
+        """The `count`-th session, once it has received an event of type `kind`."""
+
+        def there() -> bool:
+            return len(self.sessions) >= count and bool(self.sessions[count - 1].of_type(kind))
+
+        async with self._news, asyncio.timeout(within_s):
+            await self._news.wait_for(there)
+        return self.sessions[count - 1]
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        session = Session(request.headers.get("Authorization", ""), request.query.get("model", ""))
+        self.sessions.append(session)
+        late = self.behaviour == "close" and len(self.sessions) > self._close_times
+        if self.behaviour == "refuse" or late:
+            return web.json_response({"error": {"code": "invalid_api_key"}}, status=401)
+        socket = web.WebSocketResponse(max_msg_size=0, compress=False)
+        await socket.prepare(request)
+        self._sockets.add(socket)
+        try:
+            await self._converse(socket, session)
+        finally:
+            self._sockets.discard(socket)
+        return socket
+
+    async def _converse(self, socket: web.WebSocketResponse, session: Session) -> None:
+        if self.behaviour != "silent":
+            await _send(socket, "session.created", session={"type": "realtime", "id": "sess_1"})
+        async for message in socket:
+            if message.type is not WSMsgType.TEXT:
+                continue
+            event = json.loads(message.data)
+            if event["type"] == "input_audio_buffer.append":
+                await self._on_audio(socket, session, event["audio"])
+                continue
+            session.events.append(event)
+            if event["type"] == "session.update":
+                await self._on_update(socket, event)
+            async with self._news:
+                self._news.notify_all()
+
+    async def _on_update(self, socket: web.WebSocketResponse, event: dict[str, Any]) -> None:
+        if self.behaviour == "silent":
+            return
+        if self.behaviour == "slow":
+            await asyncio.sleep(self._delay_s)
+        await _send(socket, "session.updated", session=event["session"])
+        if self.behaviour == "rubbish":
+            await socket.send_str("<html>502 Bad Gateway</html>")
+
+    async def _on_audio(self, socket: web.WebSocketResponse, session: Session, audio: str) -> None:
+        session.appended_bytes += len(base64.b64decode(audio))
+        first, session.answered = not session.answered, True
+        if self.behaviour == "echo":
+            if first:
+                await _begin(socket)
+            await _delta(socket, audio)
+        elif self.behaviour in ("tone", "close") and first:
+            await self._answer_once(socket)
+
+    async def _answer_once(self, socket: web.WebSocketResponse) -> None:
+        if self._transcript:
+            await _send(
+                socket,
+                "conversation.item.input_audio_transcription.completed",
+                item_id="item_said",
+                content_index=0,
+                transcript=self._transcript,
+            )
+        await _begin(socket)
+        await _delta(socket, base64.b64encode(self._answer).decode())
+        await _send(
+            socket,
+            "response.output_audio.done",
+            response_id="resp_1",
+            item_id="item_1",
+            output_index=0,
+            content_index=0,
+        )
+        done = {"id": "resp_1", "object": "realtime.response", "status": "completed"}
+        await _send(socket, "response.done", response=done)
+        if self.behaviour == "close":
+            await socket.close(code=1011)
+
+
+async def _begin(socket: web.WebSocketResponse) -> None:
+    response = {"id": "resp_1", "object": "realtime.response", "status": "in_progress"}
+    await _send(socket, "response.created", response=response)
+    item = {"id": "item_1", "type": "message", "role": "assistant", "content": []}
+    await _send(socket, "response.output_item.added", response_id="resp_1", output_index=0, item=item)
+
+
+async def _delta(socket: web.WebSocketResponse, audio: str) -> None:
+    await _send(
+        socket,
+        "response.output_audio.delta",
+        response_id="resp_1",
+        item_id="item_1",
+        output_index=0,
+        content_index=0,
+        delta=audio,
+    )
+
+
+async def _send(socket: web.WebSocketResponse, kind: str, **fields: object) -> None:
+    if socket.closed:
+        return
+    await socket.send_str(json.dumps({"type": kind, "event_id": "event_1", **fields}))
