@@ -1,0 +1,225 @@
+"""Playout buffer: where a backend's burst of audio waits for the media clock.
+
+Audio comes in runs, each labelled with a mark. A run is open until it is closed with `last`. A frame
+may hold the end of one run and the start of the next, so that runs play without a gap:
+
+    play(mark 1) play(mark 1, last) play(mark 2) ...        next_frame() every 20 ms
+    |--- run 1 ------------------||--- run 2 (open) ---     -> bytes, or None for silence
+
+When only a part of a frame is left, a closed run is padded with silence, an open one waits for more
+(and that is an underrun). A run is superseded, without `MarkFinished`, when another mark follows it
+before it was closed; interleaved marks count as new runs.
+"""
+
+from array import array
+from collections import deque
+from dataclasses import dataclass
+
+from gateway.core.audio import PTIME_MS, SAMPLE_BYTES, PcmFormat
+from gateway.core.ids import Mark
+
+NO_MARK = Mark(0)
+PLAYOUT_LIMIT_MS = 120_000
+"""Longest backlog held."""
+_FADE_MS = 4
+"""Ramp to silence on flush, against a click."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkStarted:
+    """The first audio of a mark was handed out."""
+
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class MarkFinished:
+    """All audio of a closed mark was handed out."""
+
+    mark: Mark
+    played_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlushResult:
+    """What a flush found."""
+
+    mark: Mark
+    """The mark being played, or next to be played; `NO_MARK` if there was none."""
+    played_ms: int
+    """How much of that mark has been heard."""
+    dropped_ms: int
+    """Audio thrown away, all marks."""
+
+
+class _Run:
+    __slots__ = ("chunks", "closed", "mark", "offset_bytes", "played_bytes", "queued_bytes", "started")
+
+    def __init__(self, mark: Mark) -> None:
+        self.mark = mark
+        self.chunks: deque[bytes] = deque()
+        self.offset_bytes = 0  # consumed of chunks[0]
+        self.queued_bytes = self.played_bytes = 0
+        self.started = self.closed = False
+
+    def push(self, pcm: bytes) -> None:
+        if pcm:
+            self.chunks.append(pcm)
+            self.queued_bytes += len(pcm)
+
+    def pull(self, limit_bytes: int) -> bytes:
+        """Up to `limit_bytes` of the first chunk."""
+        chunk, start = self.chunks[0], self.offset_bytes
+        part = chunk[start : start + limit_bytes]
+        self.offset_bytes = start + len(part)
+        if self.offset_bytes >= len(chunk):
+            self.chunks.popleft()
+            self.offset_bytes = 0
+        self.queued_bytes -= len(part)
+        self.played_bytes += len(part)
+        return part
+
+
+class Playout:
+    """Bounded buffer of one leg; all sizes in bytes of PCM inside, in milliseconds outside."""
+
+    def __init__(self, pcm_format: PcmFormat, *, limit_ms: int = PLAYOUT_LIMIT_MS) -> None:
+        self._format = pcm_format
+        self._frame_bytes = pcm_format.frame_bytes
+        self._limit_bytes = limit_ms // PTIME_MS * self._frame_bytes
+        self._fade_bytes = pcm_format.sample_rate_hz * _FADE_MS // 1000 * SAMPLE_BYTES
+        self._runs: deque[_Run] = deque()
+        self._fade = b""
+        self._paused = self._dry = False
+        self._events: list[MarkStarted | MarkFinished] = []
+        self._overflow_bytes = 0
+        self.queued_bytes = 0
+        """PCM that waits."""
+        self.played_bytes = 0
+        """PCM handed out, padding not counted."""
+        self.underruns = 0
+        """Times an open run had less than a frame left, once per gap."""
+
+    @property
+    def overflow_ms(self) -> int:
+        """Audio refused because the buffer was full."""
+        return self._ms(self._overflow_bytes)
+
+    @property
+    def queued_ms(self) -> int:
+        """Audio that waits, rounded up."""
+        return -(-self.queued_bytes * 1000 // (self._format.sample_rate_hz * SAMPLE_BYTES))
+
+    @property
+    def paused(self) -> bool:
+        """Whether `pause` holds it."""
+        return self._paused
+
+    @property
+    def drained(self) -> bool:
+        """Nothing is left that could be heard without further `play`."""
+        return not self.queued_bytes and not self._fade
+
+    def play(self, pcm: bytes, mark: Mark, *, last: bool = False) -> None:
+        """Queue audio of any length; `last` closes the mark. What does not fit is dropped, newest first.
+
+        Raises `ValueError` for half a sample.
+        """
+        if len(pcm) % SAMPLE_BYTES:
+            raise ValueError(f"{len(pcm)} bytes are not whole samples")
+        room = self._limit_bytes - self.queued_bytes
+        if len(pcm) > room:
+            self._overflow_bytes += len(pcm) - room
+            pcm = pcm[:room]
+        run = self._runs[-1] if self._runs else None
+        if run is None or run.mark != mark or run.closed:
+            run = _Run(mark)
+            self._runs.append(run)
+        run.push(pcm)
+        self.queued_bytes += len(pcm)
+        run.closed = last
+        self._settle()
+
+    def next_frame(self) -> bytes | None:
+        """The next 20 ms, exactly one frame, or None for silence."""
+        frame, self._fade = self._fade, b""
+        if not self._paused and self._runs:
+            frame = self._fill(frame)
+        if not frame:
+            return None
+        return frame if len(frame) == self._frame_bytes else frame.ljust(self._frame_bytes, b"\0")
+
+    def flush(self) -> FlushResult:
+        """Drop everything, ending with a short ramp to silence if audio was being played; ends a pause."""
+        run = self._runs[0] if self._runs else None
+        if run is not None and run.started and not self._paused and not self._fade:
+            self._fade = self._ramp(run)
+        result = FlushResult(
+            run.mark if run else NO_MARK,
+            self._ms(run.played_bytes) if run else 0,
+            self._ms(self.queued_bytes),
+        )
+        self._runs.clear()
+        self.queued_bytes = 0
+        self._paused = self._dry = False
+        return result
+
+    def pause(self) -> None:
+        """Hand out silence until `resume`; the queue stays."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._paused = False
+
+    def take_events(self) -> list[MarkStarted | MarkFinished]:
+        """Events since the last call, in order."""
+        events, self._events = self._events, []
+        return events
+
+    def _fill(self, frame: bytes) -> bytes:
+        while (need := self._frame_bytes - len(frame)) and self._runs:
+            run = self._runs[0]
+            alone = len(self._runs) == 1
+            if run.queued_bytes < need and not run.closed and alone:
+                if run.started and not self._dry:
+                    self._dry = True
+                    self.underruns += 1
+                break
+            if run.queued_bytes:
+                frame += self._take(run, need)
+            else:
+                self._runs.popleft()  # superseded while open
+            self._settle()
+        return frame
+
+    def _take(self, run: _Run, need: int) -> bytes:
+        if not run.started:
+            run.started = True
+            self._events.append(MarkStarted(run.mark))
+        self._dry = False
+        part = run.pull(need)
+        self.queued_bytes -= len(part)
+        self.played_bytes += len(part)
+        return part
+
+    def _settle(self) -> None:
+        while self._runs and self._runs[0].closed and not self._runs[0].queued_bytes:
+            run = self._runs.popleft()
+            self._events.append(MarkFinished(run.mark, self._ms(run.played_bytes)))
+            self._dry = False
+
+    def _ramp(self, run: _Run) -> bytes:
+        samples: array[int] = array("h")
+        wanted = min(self._fade_bytes, run.queued_bytes)
+        while wanted > 0:
+            part = run.pull(wanted)
+            wanted -= len(part)
+            samples.frombytes(part)
+        length = len(samples)
+        self.queued_bytes -= length * SAMPLE_BYTES
+        self.played_bytes += length * SAMPLE_BYTES
+        return array("h", [s * (length - i) // (length + 1) for i, s in enumerate(samples)]).tobytes()
+
+    def _ms(self, n_bytes: int) -> int:
+        return round(self._format.duration_ms(n_bytes))
