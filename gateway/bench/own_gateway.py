@@ -1,0 +1,174 @@
+"""A gateway of the bench's own: its configuration, its echoing backend, both started and ended here."""
+
+import contextlib
+import json
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.config.models import RTP_PORTS_PER_CARD, GatewayConfig
+from gateway.errors import LocalError
+
+HOST = "127.0.0.1"
+_RTP_LOW, _RTP_HIGH = 10000, 32000
+"""Below the kernel's usual range of ephemeral ports, which the callers' sockets use."""
+_BACKEND_START_S = 15.0
+_STOP_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningGateway:
+    """Where it is and how to look at it."""
+
+    target: tuple[str, int]
+    pid: int
+    log: Path
+    """What it wrote to standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendBehaviour:
+    """When the echoing backend ends calls by itself."""
+
+    hangup_every: int = 0
+    hangup_after_ms: int = 0
+
+
+def build_config(
+    run_dir: Path, *, max_calls: int, sip_port: int, http_port: int, rtp_low: int, backend_port: int
+) -> dict[str, object]:
+    """Configuration of a gateway that is measured: G.711 µ-law from end to end, warnings only."""
+    rtp_ports = ports_needed(max_calls)
+    return {
+        "node": {"name": "bench", "run_dir": str(run_dir), "drain_timeout_s": 0},
+        "sip": {
+            "listen": [f"udp://{HOST}:{sip_port}"],
+            "public_address": HOST,
+            "rtp_ports": f"{rtp_low}-{rtp_low + rtp_ports - 1}",
+            "max_calls": max_calls,
+        },
+        "http": {"listen": f"{HOST}:{http_port}"},
+        "log": {"level": "warning", "format": "json"},
+        "agents": {
+            "echo": {
+                "backend": "openai_realtime",
+                "url": f"ws://{HOST}:{backend_port}/v1/realtime",
+                "model": "echo",
+                "api_key": "none",
+                "audio": "pcmu",
+            }
+        },
+    }
+
+
+def ports_needed(max_calls: int) -> int:
+    """UDP ports that a gateway for so many calls takes."""
+    room = {"low": _RTP_LOW, "high": 65535}
+    config = GatewayConfig.model_validate({"sip": {"max_calls": max_calls, "rtp_ports": room}})
+    return config.sip.max_cards * RTP_PORTS_PER_CARD
+
+
+@contextlib.contextmanager
+def own_gateway(max_calls: int, behaviour: BackendBehaviour) -> Iterator[RunningGateway]:
+    """Start backend and gateway, end both. Raises `LocalError` when one does not start."""
+    with tempfile.TemporaryDirectory(prefix="gwbench") as directory, _backend(behaviour) as backend_port:
+        run_dir = Path(directory)
+        sip_port = free_port(socket.SOCK_DGRAM)
+        config = build_config(
+            run_dir / "run",
+            max_calls=max_calls,
+            sip_port=sip_port,
+            http_port=free_port(socket.SOCK_STREAM),
+            rtp_low=free_block(ports_needed(max_calls)),
+            backend_port=backend_port,
+        )
+        config_file, log = run_dir / "bench.yaml", run_dir / "gateway.log"
+        config_file.write_text(json.dumps(config, indent=1))  # JSON is YAML
+        with log.open("wb") as errors:
+            command = (sys.executable, "-m", "gateway", "run", "--config", str(config_file))
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True
+            )
+        try:
+            yield RunningGateway((HOST, sip_port), process.pid, log)
+        finally:
+            _stop(process)
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    """A port that is free right now."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def free_block(ports: int) -> int:
+    """First of so many consecutive UDP ports that are free right now. Raises `LocalError`."""
+    for _ in range(200):
+        low = random.randrange(_RTP_LOW, _RTP_HIGH - ports, 2)
+        if all(_is_free(port) for port in range(low, low + ports)):
+            return low
+    raise LocalError(f"no {ports} free UDP ports in a row between {_RTP_LOW} and {_RTP_HIGH}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _backend(behaviour: BackendBehaviour) -> Iterator[int]:
+    command = [sys.executable, "-m", "gateway.bench.echo_backend"]
+    if behaviour.hangup_every:
+        command += ["--hangup-every", str(behaviour.hangup_every)]
+        command += ["--hangup-after-ms", str(behaviour.hangup_after_ms)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        yield _read_port(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()  # it leaves on that
+        _wait_or_kill(process)
+
+
+def _read_port(process: "subprocess.Popen[bytes]") -> int:
+    assert process.stdout is not None
+    readable, _, _ = select.select([process.stdout], [], [], _BACKEND_START_S)
+    line = process.stdout.readline() if readable else b""
+    if not line.strip().isdigit():
+        raise LocalError("the echoing backend did not start")
+    return int(line)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """SIGTERM drains, a second one ends at once; the process group goes with a gateway that ignores both."""
+    for _ in range(2):
+        if process.poll() is not None:
+            return
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_S)
+    _wait_or_kill(process)
+
+
+def _wait_or_kill(process: "subprocess.Popen[bytes]") -> None:
+    deadline_s = time.monotonic() + _STOP_S / 2
+    try:
+        process.wait(max(0.0, deadline_s - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
