@@ -1,7 +1,6 @@
 """A real gateway in processes of its own, on free ports, with its log read line by line."""
 
 import asyncio
-import json
 import os
 import secrets
 import shutil
@@ -16,17 +15,15 @@ from typing import Any, Self
 
 from ruamel.yaml import YAML
 
+from tests.integration.feed import Feed, Item
 from tests.integration.processes import (
     MARKER,
     Process,
     free_sip_port,
     free_udp_range,
-    lines,
     marked,
     until_gone,
 )
-
-LogLine = Mapping[str, Any]
 
 READY_WITHIN_S = 40.0
 STOP_WITHIN_S = 20.0
@@ -52,14 +49,12 @@ class GatewayProcess:
         self.directory = Path(tempfile.mkdtemp(prefix="gw-", dir="/tmp"))
         self.sip_port = free_sip_port()
         self.http_port = free_sip_port()
-        self.log: list[LogLine] = []
-        self.other_output: list[str] = []
+        self.feed = Feed()
         self.returncode: int | None = None
         self._environment = dict(environment or {})
         self._config = self._make_config(agents, max_calls, sections or {})
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._news = asyncio.Condition()
 
     def _make_config(
         self,
@@ -120,7 +115,7 @@ class GatewayProcess:
     ) -> None:
         try:
             if error is not None:
-                error.add_note(self._last_words())
+                error.add_note(self.feed.tail())
                 return
             if self.returncode is None:
                 await self.stop()
@@ -141,12 +136,13 @@ class GatewayProcess:
             env={**os.environ, **self._environment, MARKER: self.run},
             limit=1 << 20,
         )
-        self._reader = asyncio.create_task(self._read())
+        assert self._process.stderr is not None
+        self._reader = asyncio.create_task(self.feed.consume(self._process.stderr))
 
     async def stop(self) -> None:
         """SIGTERM; fails unless the gateway ends in time with status 0."""
         self.signal(signal.SIGTERM)
-        assert await self.ended(STOP_WITHIN_S) == 0, self._last_words()
+        assert await self.ended(STOP_WITHIN_S) == 0, self.feed.tail()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the edge."""
@@ -190,19 +186,10 @@ class GatewayProcess:
 
     # ---- log -----------------------------------------------------------------------------------
 
-    async def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stderr is not None
-        async for line in lines(self._process.stderr):
-            async with self._news:
-                try:
-                    entry = json.loads(line)
-                    self.log.append(entry if isinstance(entry, dict) else {"event": line})
-                except ValueError:
-                    self.other_output.append(line)
-                self._news.notify_all()
-        async with self._news:
-            self._news.notify_all()
+    @property
+    def log(self) -> list[Item]:
+        """Every log line so far."""
+        return self.feed.items
 
     async def logged(
         self,
@@ -210,32 +197,10 @@ class GatewayProcess:
         within_s: float = 10.0,
         *,
         since: int = 0,
-        where: Callable[[LogLine], bool] = lambda _line: True,
-    ) -> LogLine:
-        """The first line from index `since` on whose event contains `event`, waiting for it.
-
-        Raises `AssertionError` with the last lines if it does not come.
-        """
-
-        def find() -> LogLine | None:
-            matching = (x for x in self.log[since:] if event in str(x.get("event", "")) and where(x))
-            return next(matching, None)
-
-        def over() -> bool:
-            return find() is not None or (self._reader is not None and self._reader.done())
-
-        try:
-            async with self._news, asyncio.timeout(within_s):
-                await self._news.wait_for(over)
-        except TimeoutError:
-            pass
-        found = find()
-        assert found is not None, f"no log line {event!r} within {within_s} s\n{self._last_words()}"
-        return found
-
-    def _last_words(self) -> str:
-        tail = [json.dumps(line) for line in self.log[-40:]] + self.other_output[-20:]
-        return "gateway's output:\n" + "\n".join(tail)
+        where: Callable[[Item], bool] = lambda _line: True,
+    ) -> Item:
+        """The first line of an event from index `since` on, waiting for it."""
+        return await self.feed.first(event, within_s, since=since, where=where)
 
     # ---- processes -----------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,12 +64,6 @@ async def until_gone(pids: list[int], within_s: float) -> list[int]:
         task.cancel()
     await asyncio.gather(*pending, return_exceptions=True)
     return [tasks[task] for task in pending]
-
-
-async def lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
-    """Lines of a child's output until it ends."""
-    while line := await stream.readline():
-        yield line.decode(errors="replace").rstrip("\n")
 
 
 def free_sip_port() -> int:
