@@ -4,8 +4,8 @@
 
 It stands for the AI service while the gateway is measured: every `input_audio_buffer.append` comes back at
 once as a `response.output_audio.delta`. Prints one line, its port; leaves when its standard input closes.
-With `--hangup-every 2 --hangup-after-ms 1000` every second session asks the gateway to end the call after
-that much audio, by calling the first function the session offers (`end_call` if it is among them).
+With `--hangup-every 2 --hangup-after-ms 1000` every second session falls silent after that much audio and
+asks the gateway to end the call, by calling the function `end_call`.
 """
 
 import argparse
@@ -50,7 +50,7 @@ class Session:
     def __init__(self, hangup_after_ms: int | None) -> None:
         self._left_ms = hangup_after_ms
         self._ids = count(1)
-        self._speaking = False
+        self._speaking = self._finished = False
 
     def opening(self) -> list[str]:
         """What the service says first."""
@@ -67,6 +67,8 @@ class Session:
         return []
 
     def _echo(self, audio: str) -> list[str]:
+        if self._finished:
+            return []
         events = []
         if not self._speaking:
             self._speaking = True
@@ -78,7 +80,7 @@ class Session:
         if self._left_ms is not None:
             self._left_ms -= _FRAME_MS
             if self._left_ms <= 0:
-                self._left_ms = None
+                self._finished = True
                 events += self._hang_up()
         return events
 
@@ -87,6 +89,7 @@ class Session:
         call |= {"call_id": "fc_1", "name": END_CALL, "arguments": "{}"}
         place = {"response_id": "resp_1", "output_index": 1}
         return [
+            self._event("response.output_audio.done", item_id="item_1", content_index=0, **place),
             self._event("response.output_item.added", item=call, **place),
             self._event(
                 "response.function_call_arguments.done",
