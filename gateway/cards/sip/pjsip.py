@@ -29,8 +29,9 @@ from gateway.cards.sip.contract import (
 )
 from gateway.cards.sip.waker import Waker
 
-IncomingHandler = Callable[["SipCall", str], CallHandler]
-"""Told about an INVITE (the call and the message as received); returns who follows the call."""
+IncomingHandler = Callable[["SipCall", str, str], CallHandler | None]
+"""Told about an INVITE (the call, the message as received, its source as address:port); returns who
+follows the call, or None after it has been refused."""
 
 
 MAX_CALLS: Final = 4
@@ -314,7 +315,7 @@ class _Account(pj.Account):
     def onIncomingCall(self, prm: Any) -> None:
         with callback("onIncomingCall"):
             received = prm.rdata
-            self._endpoint.on_incoming(int(prm.callId), str(received.wholeMsg))
+            self._endpoint.on_incoming(int(prm.callId), str(received.wholeMsg), str(received.srcAddress))
 
 
 class Endpoint:
@@ -406,7 +407,7 @@ class Endpoint:
             raise
         return facade
 
-    def on_incoming(self, call_id: int, message: str) -> None:
+    def on_incoming(self, call_id: int, message: str, source: str) -> None:
         """An INVITE arrived; called by the account."""
         call = _Call(self, self._account, call_id)
         self._calls.add(call)
@@ -416,7 +417,7 @@ class Endpoint:
             if self._incoming is None:
                 facade.hangup(480)
             else:
-                call.handler = self._incoming(facade, message)
+                call.handler = self._incoming(facade, message, source)
         except Exception:
             facade.hangup(500)
             raise

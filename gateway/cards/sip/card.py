@@ -1,0 +1,241 @@
+"""The SIP line card: four call slots, the core that commands them and the duties of a card.
+
+One thread. PJSIP's callbacks and the core's frames both arrive inside `loop.run`.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+
+from gateway.cards.sip.contract import CallHandler, PjsipError
+from gateway.cards.sip.invite import InviteError, parse_invite
+from gateway.cards.sip.leg import Leg, LegContext
+from gateway.cards.sip.link import CoreLink
+from gateway.cards.sip.pjsip import MAX_CALLS, Endpoint, PcmPort, SipCall
+from gateway.core.audio import PcmFormat
+from gateway.core.ids import LegId
+from gateway.observe.log import get_logger
+from gateway.wire import card as wire
+from gateway.wire.edge import STATUS_INTERVAL_S, CardStatus, SpawnCard, pack_status
+from gateway.wire.frames import WIRE_VERSION, FrameKind, PlayFlag, WireError, unpack_play
+
+_REFUSE_NO_CORE = (503, "Service Unavailable", (("Retry-After", "5"),))
+_SECOND_S = 1.0
+_SETTLE_S = 0.3
+"""The clock goes on this long after the last leg: PJSIP takes ports off the bridge on its ticks."""
+
+CAPABILITIES = wire.Capabilities(hold=True, transfer=False, dtmf=True)
+
+
+class SipCard:
+    """Owner of the legs."""
+
+    def __init__(
+        self, order: SpawnCard, endpoint: Endpoint, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._order, self._endpoint, self._clock = order, endpoint, clock
+        self._log = get_logger().bind(card=order.card)
+        self._ports: list[PcmPort] = [endpoint.create_port() for _ in range(MAX_CALLS)]
+        self._legs: dict[LegId, tuple[Leg, PcmPort]] = {}
+        self._next_leg = 1
+        self._attached = self._retiring = False
+        self._orphan_since_s: float | None = None
+        self._status = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        now = clock()
+        self._next_second_s, self._next_status_s, self._tick_until_s = now + _SECOND_S, now, now + _SETTLE_S
+        self.link = CoreLink(order.socket_path, endpoint, self, self._hello)
+        self._context = LegContext(
+            PcmFormat(order.sample_rate_hz), order.rtp_timeout_s, clock, self._emit, self._closed
+        )
+
+    # ---- for the loop --------------------------------------------------------------------------
+
+    @property
+    def ticking(self) -> bool:
+        """Whether the media clock must run."""
+        return bool(self._legs) or self._clock() < self._tick_until_s
+
+    @property
+    def finished(self) -> bool:
+        """Retired, and nothing is left to do."""
+        return self._retiring and not self.ticking
+
+    def next_duty_s(self) -> float:
+        """When `serve` has to be called at the latest."""
+        return min(self._next_second_s, self._next_status_s) if self._legs else self._next_status_s
+
+    def after_tick(self) -> None:
+        """Pass on what the legs heard in the tick that has just been."""
+        now = self._clock()
+        legs = [leg for leg, _ in self._legs.values()]
+        for leg in legs:
+            leg.after_tick(now)
+        self.link.queue_heard([leg.heard_record() for leg in legs if leg.live])
+
+    def serve(self) -> None:
+        """Duties by the second: quality, sign of life, orphans."""
+        now = self._clock()
+        if now >= self._next_second_s:
+            self._next_second_s = now + _SECOND_S
+            for leg, _ in list(self._legs.values()):
+                leg.each_second(now)
+            self._end_orphans(now)
+        if now >= self._next_status_s:
+            self.report_status()
+
+    def report_status(self) -> None:
+        """Tell the edge who we are and which calls we hold."""
+        self._next_status_s = self._clock() + STATUS_INTERVAL_S
+        calls = tuple(leg.incoming.sip_call_id for leg, _ in self._legs.values())
+        status = CardStatus(self._order.card, os.getpid(), self._endpoint.sip_port, calls)
+        try:
+            self._status.sendto(pack_status(status), self._order.status_path)
+        except OSError as exc:
+            # The edge may be busy or restarting; the next report repeats everything.
+            self._log.debug("status not delivered", error=exc.strerror)
+
+    def retire(self) -> None:
+        """Take no more calls and leave after the last one."""
+        self._retiring = True
+
+    # ---- from PJSIP ----------------------------------------------------------------------------
+
+    def on_invite(self, call: SipCall, message: str, source: str) -> CallHandler | None:
+        """A new call: offer it to the core, or refuse it when there is none."""
+        used = {id(port) for _, port in self._legs.values()}
+        port = next((p for p in self._ports if id(p) not in used), None)
+        if not self._attached or self._retiring or port is None:
+            call.hangup(*_REFUSE_NO_CORE)
+            return None
+        try:
+            invite = parse_invite(message)
+        except InviteError:
+            call.hangup(400)
+            return None
+        leg_id = LegId(self._next_leg)
+        self._next_leg += 1
+        incoming = wire.Incoming(
+            leg_id,
+            invite.sip_call_id,
+            invite.request_uri,
+            invite.from_header,
+            invite.to_header,
+            invite.headers,
+            invite.peer or f"udp:{source}",
+            invite.received_at_s if invite.received_at_s is not None else self._clock(),
+        )
+        call.port = port
+        leg = Leg(incoming, call, port, self._context)
+        self._legs[leg_id] = (leg, port)
+        self._emit(incoming)
+        self.report_status()
+        return leg
+
+    def _closed(self, leg: Leg) -> None:
+        del self._legs[leg.leg_id]
+        self._tick_until_s = self._clock() + _SETTLE_S
+        self.report_status()
+
+    # ---- from the core -------------------------------------------------------------------------
+
+    def on_frame(self, kind: int, payload: bytes) -> None:
+        """A frame from the core. Raises `WireError`."""
+        if kind == FrameKind.PLAY and self._attached:
+            self._play(payload)
+        elif kind == FrameKind.CONTROL:
+            self._command(wire.unpack_to_card(payload))
+        else:
+            raise WireError(f"unexpected frame of kind {kind}")
+
+    def on_core_lost(self) -> None:
+        """The core is gone; the calls stay for a while."""
+        self._attached = False
+        self._orphan_since_s = self._clock()
+
+    def _play(self, payload: bytes) -> None:
+        leg_id, mark, flags, pcm = unpack_play(payload)
+        entry = self._legs.get(leg_id)
+        if entry is None:
+            return  # it has just ended; LegClosed is on its way
+        leg, _ = entry
+        try:
+            leg.playout.play(pcm, mark, last=bool(flags & PlayFlag.LAST))
+        except ValueError as exc:
+            raise WireError(f"PLAY: {exc}") from exc
+        leg.report_marks()
+
+    def _command(self, message: wire.ToCard) -> None:
+        if isinstance(message, wire.Attach):
+            self._attach(message)
+        elif not self._attached:
+            raise WireError("command before Attach")
+        elif isinstance(message, wire.Retire):
+            self.retire()
+        else:
+            entry = self._legs.get(message.leg)
+            name = type(message).__name__
+            if entry is None:
+                self._emit(wire.Refused(message.leg, name, "no such leg"))
+                return
+            try:
+                _carry_out(entry[0], message)
+            except PjsipError as exc:
+                self._emit(wire.Refused(message.leg, name, str(exc)))
+
+    def _attach(self, message: wire.Attach) -> None:
+        if message.version != WIRE_VERSION:
+            raise WireError(f"core speaks version {message.version}, this card {WIRE_VERSION}")
+        self._attached, self._orphan_since_s = True, None
+        legs = [leg for leg, _ in self._legs.values()]
+        self._emit(wire.Snapshot(tuple(leg.snapshot() for leg in legs)))
+        for leg in legs:
+            leg.report_media()
+
+    def _emit(self, message: wire.FromCard) -> None:
+        if self._attached:
+            self.link.queue(wire.pack_control(message))
+
+    def _hello(self) -> bytes:
+        order = self._order
+        hello = wire.Hello(WIRE_VERSION, order.card, "sip", os.getpid(), order.sample_rate_hz, CAPABILITIES)
+        return wire.pack_control(hello)
+
+    def _end_orphans(self, now: float) -> None:
+        since = self._orphan_since_s
+        if since is None or now - since < self._order.orphan_timeout_s:
+            return
+        self._orphan_since_s = None
+        for leg, _ in list(self._legs.values()):
+            self._log.warning("leg ended, no core came back", leg=leg.leg_id)
+            try:
+                leg.hangup(503, "Service Unavailable", drain=False, by="card")
+            except PjsipError as exc:
+                self._log.warning("hangup refused", leg=leg.leg_id, error=str(exc))
+
+
+def _carry_out(leg: Leg, message: wire.ToCard) -> None:
+    """One command for one leg. Raises `PjsipError`."""
+    match message:
+        case wire.Ring():
+            leg.ring()
+        case wire.Answer():
+            leg.answer()
+        case wire.Reject(status=status, reason=reason, headers=headers):
+            leg.reject(status, reason, headers)
+        case wire.Hangup(status=status, reason=reason, drain=drain):
+            leg.hangup(status, reason, drain=drain)
+        case wire.Flush(request=request):
+            leg.flush(request)
+        case wire.Pause():
+            leg.playout.pause()
+        case wire.Resume():
+            leg.playout.resume()
+        case wire.SendDtmf(digits=digits):
+            leg.send_dtmf(digits)
+        case wire.Hold(held=held):
+            leg.hold(held)
+        case wire.Keep(state=state):
+            leg.kept = state
+        case _:
+            raise PjsipError("not a command for a leg")

@@ -1,0 +1,258 @@
+"""One call on the card: its state, its playout buffer and what the core may ask of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from gateway.cards.sip.contract import CallState, DtmfMethod, Headers, MediaInfo, PjsipError, StreamQuality
+from gateway.cards.sip.counters import LegCounters, StallWatch
+from gateway.core.audio import PcmFormat
+from gateway.core.ids import LegId
+from gateway.core.playout import MarkStarted, Playout
+from gateway.wire import card as wire
+from gateway.wire.frames import HeardFlag, pack_heard_record
+
+_DRAIN_LINGER_S = 0.1
+"""Between the last audio and BYE, so that the far end's jitter buffer can play it."""
+_DRAIN_GRACE_S = 5.0
+"""A drain ends this long after its audio should have been played, whatever holds it up."""
+
+Side = Literal["far_end", "gateway", "card"]
+
+
+class Call(Protocol):
+    """The operations of a SIP call that a leg needs; each may raise `PjsipError`."""
+
+    @property
+    def media(self) -> MediaInfo | None:
+        """Last result of offer and answer."""
+
+    def answer(self, status: int, reason: str = "", headers: Headers = ()) -> None:
+        """Respond to the INVITE."""
+
+    def hangup(self, status: int = 0, reason: str = "", headers: Headers = ()) -> None:
+        """End the call."""
+
+    def hold(self, held: bool) -> None:
+        """Hold or resume the far end."""
+
+    def send_dtmf(self, digits: str, method: DtmfMethod | None = None) -> None:
+        """Send digits."""
+
+    def quality(self) -> StreamQuality | None:
+        """Counters of the audio stream."""
+
+
+class Port(Protocol):
+    """Where PCM crosses into PJSIP."""
+
+    hear: Callable[[bytes], None] | None
+    speak: Callable[[], bytes | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class LegContext:
+    """What all legs of a card share."""
+
+    pcm_format: PcmFormat
+    rtp_timeout_s: float
+    clock: Callable[[], float]
+    """CLOCK_MONOTONIC seconds."""
+    emit: Callable[[wire.FromCard], None]
+    """To the core, if there is one."""
+    closed: Callable[["Leg"], None]
+    """The leg is gone."""
+
+
+class Leg:
+    """Follows one call from INVITE to BYE."""
+
+    def __init__(self, incoming: wire.Incoming, call: Call, port: Port, context: LegContext) -> None:
+        self.incoming = incoming
+        self._id, self._call, self._port, self._context = incoming.leg, call, port, context
+        self.state: wire.LegState = "incoming"
+        self.kept = b""
+        self.playout = Playout(context.pcm_format)
+        self._silence = context.pcm_format.silence(20)
+        self._heard = b""
+        self._answered = False
+        self._ended_by: Side = "far_end"
+        self._drain_until_s: float | None = None
+        self._drained_at_s: float | None = None
+        self._drain_status = (0, "")
+        self._local_hold = False
+        self._counters = LegCounters()
+        self._watch = StallWatch(context.rtp_timeout_s, context.clock())
+        port.hear, port.speak = self._hear, self.playout.next_frame
+
+    @property
+    def leg_id(self) -> LegId:
+        """Serial number on the card."""
+        return self._id
+
+    @property
+    def live(self) -> bool:
+        """Answered and not yet closed: its audio goes to the core."""
+        return self._answered and self.state in ("connected", "held")
+
+    def snapshot(self) -> wire.LegSnapshot:
+        """For a core that has just attached."""
+        return wire.LegSnapshot(self.incoming, self.state, self.kept)
+
+    # ---- commands of the core ------------------------------------------------------------------
+
+    def ring(self) -> None:
+        """180."""
+        self._call.answer(180)
+
+    def answer(self) -> None:
+        """200 with our SDP."""
+        self._call.answer(200)
+
+    def reject(self, status: int, reason: str, headers: Headers) -> None:
+        """Final refusal. Raises `PjsipError` when the call has been answered already."""
+        if self._answered:
+            raise PjsipError("the call has been answered")
+        self._end("gateway", status, reason, headers)
+
+    def hangup(self, status: int, reason: str, *, drain: bool, by: Side = "gateway") -> None:
+        """End the leg now, or once its queued audio has been heard."""
+        if drain and self.state == "connected" and not self.playout.drained and not self.playout.paused:
+            self._drain_status = (status, reason)
+            self._drain_until_s = self._context.clock() + self.playout.queued_ms / 1000 + _DRAIN_GRACE_S
+            return
+        self._end(by, status, reason)
+
+    def flush(self, request: int) -> None:
+        """Empty the playout buffer and say what was heard."""
+        result = self.playout.flush()
+        self.report_marks()
+        self._context.emit(
+            wire.Flushed(
+                self._id,
+                request,
+                result.mark,
+                result.played_ms,
+                result.dropped_ms,
+                self._context.clock(),
+            )
+        )
+
+    def send_dtmf(self, digits: str) -> None:
+        """RFC 4733, else INFO. Raises `PjsipError`."""
+        if not digits or any(digit not in "0123456789ABCDabcd*#" for digit in digits):
+            raise PjsipError("not DTMF digits")
+        self._call.send_dtmf(digits.upper())
+
+    def hold(self, held: bool) -> None:
+        """Offer sendonly, or sendrecv again. Raises `PjsipError`."""
+        self._call.hold(held)
+        self._local_hold = held
+
+    # ---- from PJSIP ----------------------------------------------------------------------------
+
+    def on_state(self, state: CallState, status: int, reason: str) -> None:
+        """The SIP dialog moved on."""
+        if state == "early" and self.state == "incoming":
+            self.state = "ringing"
+        elif state in ("connecting", "confirmed") and not self._answered:
+            self._answered = True
+            media = self._call.media
+            self.state = "held" if media is not None and not media.sending else "connected"
+            self._context.emit(wire.Answered(self._id, self._context.clock()))
+        elif state == "disconnected":
+            self.state = "closed"
+            self._port.hear = self._port.speak = None
+            self._context.emit(wire.LegClosed(self._id, status, reason, self._ended_by))
+            self._context.closed(self)
+
+    def on_media(self, media: MediaInfo) -> None:
+        """Offer and answer were agreed on."""
+        if self._answered:
+            self.state = "connected" if media.sending else "held"
+        self.report_media(media)
+
+    def on_digit(self, digit: str, duration_ms: int, method: DtmfMethod) -> None:
+        """A DTMF digit arrived."""
+        self._context.emit(wire.Dtmf(self._id, digit, duration_ms, method))
+
+    def _hear(self, pcm: bytes) -> None:
+        self._heard = pcm
+
+    # ---- time passes ---------------------------------------------------------------------------
+
+    def heard_record(self) -> bytes:
+        """What the far end said in this tick, as a record of a HEARD frame."""
+        pcm, self._heard = self._heard, b""
+        if pcm:
+            return pack_heard_record(self._id, HeardFlag.NONE, pcm)
+        return pack_heard_record(self._id, HeardFlag.CONCEALED, self._silence)
+
+    def after_tick(self, now: float) -> None:
+        """Report marks, finish a drain."""
+        self.report_marks()
+        if self._drain_until_s is None:
+            return
+        if self.playout.drained and self._drained_at_s is None:
+            self._drained_at_s = now
+        over = self._drained_at_s is not None and now >= self._drained_at_s + _DRAIN_LINGER_S
+        if over or now >= self._drain_until_s or self.state != "connected":
+            self._drain_until_s = None
+            self._end("gateway", *self._drain_status)
+
+    def each_second(self, now: float) -> None:
+        """Report quality, notice a silent far end."""
+        if not self.live:
+            return
+        current = self._call.quality()
+        media = self._call.media
+        expected = self.state == "connected" and not self._local_hold
+        silent_s = self._watch.check(current, now, expected=expected and media is not None)
+        if silent_s is not None:
+            self._context.emit(wire.RtpStalled(self._id, silent_s))
+        if current is not None:
+            self._context.emit(self._quality(self._counters.add(current)))
+
+    def report_marks(self) -> None:
+        """Tell the core which marks started and finished."""
+        for event in self.playout.take_events():
+            now = self._context.clock()
+            if isinstance(event, MarkStarted):
+                self._context.emit(wire.PlayStarted(self._id, event.mark, now))
+            else:
+                self._context.emit(wire.PlayFinished(self._id, event.mark, event.played_ms, now))
+
+    def report_media(self, media: MediaInfo | None = None) -> None:
+        """Tell the core what offer and answer agreed on."""
+        media = media or self._call.media
+        if media is not None:
+            self._context.emit(
+                wire.MediaChanged(
+                    self._id,
+                    media.codec.upper(),
+                    media.clock_rate_hz,
+                    media.ptime_ms,
+                    media.srtp,
+                    not media.sending,
+                )
+            )
+
+    def _end(self, by: Side, status: int, reason: str, headers: Headers = ()) -> None:
+        self._ended_by = by
+        self._call.hangup(status, reason, headers)
+
+    def _quality(self, totals: StreamQuality) -> wire.Quality:
+        return wire.Quality(
+            leg=self._id,
+            rx_packets=totals.rx_packets,
+            rx_lost=totals.rx_lost,
+            rx_discarded=totals.rx_discarded,
+            rx_jitter_ms=totals.rx_jitter_ms,
+            jitter_buffer_ms=totals.jitter_buffer_ms,
+            tx_packets=totals.tx_packets,
+            tx_lost=totals.tx_lost,
+            tx_jitter_ms=totals.tx_jitter_ms,
+            rtt_ms=-1.0,
+            underruns=self.playout.underruns,
+            playout_dropped_ms=self.playout.overflow_ms,
+        )
