@@ -1,0 +1,32 @@
+"""Programs and files that tests need beside Python packages, and whether they are here."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+SOUNDS_DIR = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
+"""Recorded human speech, 8 kHz WAV."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One thing a test may need."""
+
+    package: str
+    """Debian package that brings it."""
+    present: Callable[[], bool]
+
+
+PEERS = {
+    "sipp": Peer("sip-tester", lambda: shutil.which("sipp") is not None),
+    "baresip": Peer("baresip", lambda: shutil.which("baresip") is not None),
+    "flite": Peer("flite", lambda: shutil.which("flite") is not None),
+    "sounds": Peer("asterisk-core-sounds-en-wav", lambda: (SOUNDS_DIR / "vm-goodbye.wav").exists()),
+}
+"""What `@pytest.mark.needs(...)` may name."""
+
+
+def missing(names: tuple[str, ...]) -> list[str]:
+    """Those of the named peers that are not here. Raises KeyError for a name that is none."""
+    return [name for name in names if not PEERS[name].present()]
