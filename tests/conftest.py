@@ -1,13 +1,13 @@
 """`@pytest.mark.needs("sipp")`: what happens to tests whose peer is not installed.
 
-With CI=true such a test fails; otherwise it is left out, and the header of the run says so.
+With CI=true such a test fails; otherwise it is left out, and the end of the run says so.
 """
 
 import os
 
 import pytest
 
-from tests.peers import PEERS, missing
+from tests.peers import PEERS, missing, peer
 
 _LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
@@ -31,7 +31,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.stash[_LEFT_OUT] = left_out
     if _in_ci():
         return
-    kept, dropped = [], []
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
     for item in items:
         absent = _missing(item)
         (dropped if absent else kept).append(item)
@@ -42,17 +43,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=dropped)
 
 
-def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what is left out and how to get it back."""
-    return [
-        f"left out {count} tests that need {name}: apt install {PEERS[name].package}"
-        for name, count in config.stash.get(_LEFT_OUT, {}).items()
-    ]
+    for name, count in config.stash.get(_LEFT_OUT, {}).items():
+        terminalreporter.write_line(
+            f"left out: {count} tests that need {name}; apt install {peer(name).package}", yellow=True
+        )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """In the CI a missing peer is a failure."""
     absent = _missing(item)
     if absent:
-        packages = " ".join(PEERS[name].package for name in absent)
+        packages = " ".join(peer(name).package for name in absent)
         pytest.fail(f"{', '.join(absent)} not installed: apt install {packages}", pytrace=False)

@@ -27,6 +27,11 @@ PEERS = {
 """What `@pytest.mark.needs(...)` may name."""
 
 
+def peer(name: str) -> Peer:
+    """The peer of that name or Debian package. Raises KeyError if there is none."""
+    return next((peer for peer in PEERS.values() if peer.package == name), None) or PEERS[name]
+
+
 def missing(names: tuple[str, ...]) -> list[str]:
     """Those of the named peers that are not here. Raises KeyError for a name that is none."""
-    return [name for name in names if not PEERS[name].present()]
+    return [name for name in names if not peer(name).present()]
