@@ -101,16 +101,9 @@ class Baresip:
         await self._until(lambda: len(self._answers) > before)
         assert self._answers[before].get("ok"), self._answers[before]
 
-    async def event(self, kind: str) -> dict[str, Any]:
-        """The first event of a type, waiting for it."""
-
-        def find() -> dict[str, Any] | None:
-            return next((e for e in self.events if e.get("type") == kind), None)
-
-        await self._until(lambda: find() is not None)
-        found = find()
-        assert found is not None
-        return found
+    async def event(self, kind: str, count: int = 1) -> None:
+        """Wait until `count` events of a type have come."""
+        await self._until(lambda: sum(e.get("type") == kind for e in self.events) >= count)
 
     def heard(self) -> npt.NDArray[np.int16]:
         """Everything decoded so far, all calls, 8000 Hz."""

@@ -13,8 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import aiohttp
 from ruamel.yaml import YAML
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
+from gateway.core.ids import CallId
+from gateway.core.record import CallRecord
+from gateway.store.calls import DATABASE_NAME, CallStore
 from tests.integration.feed import Feed, Item
 from tests.integration.processes import (
     MARKER,
@@ -27,6 +32,11 @@ from tests.integration.processes import (
 
 READY_WITHIN_S = 40.0
 STOP_WITHIN_S = 20.0
+
+
+def _socket_inodes(pid: int) -> set[str]:
+    links = [os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    return {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
 
 
 class GatewayProcess:
@@ -106,7 +116,7 @@ class GatewayProcess:
         try:
             await self.logged("ready", READY_WITHIN_S)
         except BaseException:
-            await self._put_down()
+            await self.put_down()
             raise
         return self
 
@@ -122,7 +132,7 @@ class GatewayProcess:
             leftovers = await self.leftovers()
             assert not leftovers, f"left behind: {leftovers}"
         finally:
-            await self._put_down()
+            await self.put_down()
 
     async def start(self) -> None:
         """Start without waiting for anything."""
@@ -171,7 +181,7 @@ class GatewayProcess:
                     found.append(f"SIP port {self.sip_port}: {exc}")
         return found
 
-    async def _put_down(self) -> None:
+    async def put_down(self) -> None:
         """End whatever is left, whatever happened, and remove the directory."""
         for process in marked(self.run):
             try:
@@ -202,6 +212,37 @@ class GatewayProcess:
         """The first line of an event from index `since` on, waiting for it."""
         return await self.feed.first(event, within_s, since=since, where=where)
 
+    async def settled(self, within_s: float = 20.0) -> None:
+        """Wait until every call that began has ended."""
+
+        def ids(items: list[Item], *events: str) -> set[str]:
+            return {str(i["call_id"]) for i in items if i.get("event") in events}
+
+        def all_over(items: list[Item]) -> bool:
+            return ids(items, "call offered", "call taken over") <= ids(items, "call ended")
+
+        assert await self.feed.until(all_over, within_s), self.feed.tail()
+
+    async def record(self, call_id: str, within_s: float = 5.0) -> CallRecord:
+        """The record of an ended call, once it is in the database."""
+        retrying = AsyncRetrying(
+            stop=stop_after_delay(within_s), wait=wait_fixed(0.05), retry=retry_if_result(lambda r: r is None)
+        )
+        record: CallRecord = await retrying(self._stored, CallId(call_id))
+        return record
+
+    async def _stored(self, call_id: CallId) -> CallRecord | None:
+        async with await CallStore.open(self.run_dir / DATABASE_NAME, create=False) as store:
+            return await store.get(call_id)
+
+    async def http(self, path: str) -> tuple[int, str]:
+        """Status and body of a GET."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{self.http_port}{path}") as response,
+        ):
+            return response.status, await response.text()
+
     # ---- processes -----------------------------------------------------------------------------
 
     def processes(self) -> list[Process]:
@@ -220,6 +261,14 @@ class GatewayProcess:
         """The SIP cards."""
         template = self.template_pid()
         return [p.pid for p in self.processes() if p.parent == template]
+
+    def card_pid(self, card: int) -> int:
+        """The process of a SIP card, found by the unix socket it listens on."""
+        rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()]
+        inodes = {row[6] for row in rows if row[-1].endswith(f"{self.run_dir}/card{card}.sock")}
+        found = [pid for pid in self.card_pids() if inodes & _socket_inodes(pid)]
+        assert len(found) == 1, f"card {card}: {found}"
+        return found[0]
 
     def _only(self, module: str, parent: int | None = None) -> int:
         found = [p.pid for p in self.processes() if module in p.command and parent in (None, p.parent)]

@@ -10,21 +10,22 @@ from typing import Any, Literal, Self
 from aiohttp import WSMsgType, web
 
 Behaviour = Literal["echo", "refuse", "close", "rubbish", "silent", "slow", "tone"]
-"""echo: every append comes back · refuse: 401 · close: the first session says something and ends
-in the middle of the call, later ones are refused unless `close_times` says otherwise · rubbish: text
-that is no protocol once the session is configured · silent: never answers anything · slow: needs
-`delay_s` to configure · tone: one long answer, sent at once."""
+"""echo: every append comes back · refuse: 401 · close: one answer to the first audio, then the connection
+ends · rubbish: text that is no protocol once the session is configured · silent: never answers anything ·
+slow: needs `delay_s` to configure, then echoes · tone: one answer to the first audio."""
 
 
 @dataclass(slots=True)
 class Session:
     """One WebSocket connection as the service saw it."""
 
+    behaviour: Behaviour
     authorization: str
     model: str
     events: list[dict[str, Any]] = field(default_factory=list)
     """Everything received except audio."""
-    appended_bytes: int = 0
+    audio: bytearray = field(default_factory=bytearray)
+    """Everything the caller said, as it was appended."""
     answered: bool = False
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:
@@ -37,18 +38,18 @@ class RealtimeBackend:
 
     def __init__(
         self,
-        behaviour: Behaviour,
-        *,
+        *behaviours: Behaviour,
         delay_s: float = 0.0,
-        close_times: int = 1,
         answer: bytes = b"",
         transcript: str = "",
     ) -> None:
-        """`answer`: µ-law audio for `close` and `tone`; `transcript`: what the caller is to have said."""
-        self.behaviour = behaviour
+        """Of the first, second ... session; the last one also of all that follow.
+
+        `answer`: µ-law audio for `close` and `tone`; `transcript`: what the caller is to have said.
+        """
+        self._behaviours = behaviours
         self.sessions: list[Session] = []
         self._delay_s = delay_s
-        self._close_times = close_times
         self._answer = answer
         self._transcript = transcript
         self._news = asyncio.Condition()
@@ -88,21 +89,31 @@ class RealtimeBackend:
         for socket in list(self._sockets):
             await socket.close(code=1012)
 
-    async def until(self, count: int, kind: str = "session.update", within_s: float = 10.0) -> Session:
-        """The `count`-th session, once it has received an event of type `kind`."""
+    async def until(
+        self, count: int, kind: str = "session.update", *, times: int = 1, within_s: float = 10.0
+    ) -> Session:
+        """The `count`-th session, once it has received so many events of type `kind`."""
 
         def there() -> bool:
-            return len(self.sessions) >= count and bool(self.sessions[count - 1].of_type(kind))
+            return len(self.sessions) >= count and len(self.sessions[count - 1].of_type(kind)) >= times
 
         async with self._news, asyncio.timeout(within_s):
             await self._news.wait_for(there)
         return self.sessions[count - 1]
 
+    async def heard(self, session: Session, n_bytes: int, within_s: float = 10.0) -> None:
+        """Wait until that much audio of the caller has arrived."""
+        async with self._news, asyncio.timeout(within_s):
+            await self._news.wait_for(lambda: len(session.audio) >= n_bytes)
+
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        session = Session(request.headers.get("Authorization", ""), request.query.get("model", ""))
+        session = Session(
+            self._behaviours[min(len(self.sessions), len(self._behaviours) - 1)],
+            request.headers.get("Authorization", ""),
+            request.query.get("model", ""),
+        )
         self.sessions.append(session)
-        late = self.behaviour == "close" and len(self.sessions) > self._close_times
-        if self.behaviour == "refuse" or late:
+        if session.behaviour == "refuse":
             return web.json_response({"error": {"code": "invalid_api_key"}}, status=401)
         socket = web.WebSocketResponse(max_msg_size=0, compress=False)
         await socket.prepare(request)
@@ -114,7 +125,7 @@ class RealtimeBackend:
         return socket
 
     async def _converse(self, socket: web.WebSocketResponse, session: Session) -> None:
-        if self.behaviour != "silent":
+        if session.behaviour != "silent":
             await _send(socket, "session.created", session={"type": "realtime", "id": "sess_1"})
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
@@ -122,33 +133,35 @@ class RealtimeBackend:
             event = json.loads(message.data)
             if event["type"] == "input_audio_buffer.append":
                 await self._on_audio(socket, session, event["audio"])
-                continue
-            session.events.append(event)
+            else:
+                session.events.append(event)
             if event["type"] == "session.update":
-                await self._on_update(socket, event)
+                await self._on_update(socket, session, event)
             async with self._news:
                 self._news.notify_all()
 
-    async def _on_update(self, socket: web.WebSocketResponse, event: dict[str, Any]) -> None:
-        if self.behaviour == "silent":
+    async def _on_update(
+        self, socket: web.WebSocketResponse, session: Session, event: dict[str, Any]
+    ) -> None:
+        if session.behaviour == "silent":
             return
-        if self.behaviour == "slow":
+        if session.behaviour == "slow":
             await asyncio.sleep(self._delay_s)
         await _send(socket, "session.updated", session=event["session"])
-        if self.behaviour == "rubbish":
+        if session.behaviour == "rubbish":
             await socket.send_str("<html>502 Bad Gateway</html>")
 
     async def _on_audio(self, socket: web.WebSocketResponse, session: Session, audio: str) -> None:
-        session.appended_bytes += len(base64.b64decode(audio))
+        session.audio += base64.b64decode(audio)
         first, session.answered = not session.answered, True
-        if self.behaviour == "echo":
+        if session.behaviour in ("echo", "slow"):
             if first:
                 await _begin(socket)
             await _delta(socket, audio)
-        elif self.behaviour in ("tone", "close") and first:
-            await self._answer_once(socket)
+        elif session.behaviour in ("tone", "close") and first:
+            await self._answer_once(socket, session)
 
-    async def _answer_once(self, socket: web.WebSocketResponse) -> None:
+    async def _answer_once(self, socket: web.WebSocketResponse, session: Session) -> None:
         if self._transcript:
             await _send(
                 socket,
@@ -169,7 +182,7 @@ class RealtimeBackend:
         )
         done = {"id": "resp_1", "object": "realtime.response", "status": "completed"}
         await _send(socket, "response.done", response=done)
-        if self.behaviour == "close":
+        if session.behaviour == "close":
             await socket.close(code=1011)
 
 

@@ -1,0 +1,99 @@
+"""What is heard on both ends: tones by FFT, human words, keys, hold."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.core.record import CallRecord, TimelineKind
+from gateway.media.g711 import ulaw_decode
+from tests.integration.baresip import Baresip
+from tests.integration.echo import echo_gateway
+from tests.integration.harness import GatewayProcess
+from tests.integration.softphone import Softphone
+from tests.integration.spectrum import left_channel, seconds_of_tone
+from tests.peers import SOUNDS_DIR
+
+
+def media_directions(record: CallRecord) -> list[object]:
+    """Whether the caller held us, after each negotiation that changed it."""
+    held = [e.fields.get("held") for e in record.timeline if e.kind is TimelineKind.MEDIA]
+    return [value for i, value in enumerate(held) if i == 0 or value != held[i - 1]]
+
+
+async def test_a_tone_passes_in_both_directions(tmp_path: Path) -> None:
+    recording = tmp_path / "phone.wav"
+    async with echo_gateway(audio="pcmu") as (gateway, backend):
+        async with Softphone(gateway.uri(), record=recording) as phone:
+            await phone.done("tone 1000 2000", "silence 5")
+            summary = await phone.finish()
+        await gateway.settled()
+        assert summary["worked"], summary
+        received = np.frombuffer(ulaw_decode(bytes(backend.sessions[0].audio)), dtype="<i2")
+    assert seconds_of_tone(received, 1000) == pytest.approx(2.0, abs=0.25)
+    assert seconds_of_tone(left_channel(recording), 1000) == pytest.approx(2.0, abs=0.25)
+
+
+async def test_keys_reach_the_agent() -> None:
+    async with echo_gateway() as (gateway, backend):
+        async with Softphone(gateway.uri()) as phone:
+            await phone.done("dtmf 5#")
+            session = await backend.until(1, "conversation.item.create", times=2)
+        await gateway.settled()
+    items = session.of_type("conversation.item.create")
+    texts = [part["text"] for item in items for part in item["item"]["content"]]
+    assert texts == ["DTMF: 5", "DTMF: #"]
+
+
+async def test_hold_stops_the_agents_audio_and_resume_brings_it_back() -> None:
+    async with echo_gateway() as (gateway, _backend):
+        async with Softphone(gateway.uri()) as phone:
+            await phone.done("tone 1000 500", "hear 3", "silence 3")
+            await phone.done("hold")
+            await phone.event("media", where=lambda e: not e["receiving"])
+            mark = len(phone.events)
+            await phone.done("resume")
+            await phone.event("media", since=mark, where=lambda e: bool(e["receiving"]))
+            await phone.done("tone 1000 500", "hear 3", "silence 3")
+        await gateway.settled()
+        call = await gateway.logged("call ended")
+        record = await gateway.record(str(call["call_id"]))
+    assert media_directions(record) == [False, True, False]
+
+
+@pytest.mark.needs("baresip")
+async def test_baresip_calls_holds_and_resumes() -> None:
+    async with echo_gateway(audio="pcmu") as (gateway, backend), Baresip(1000) as phone:
+        await phone.command("dial", gateway.uri())
+        await phone.event("CALL_ESTABLISHED")
+        session = await backend.until(1)
+        await backend.heard(session, 8000)
+        await phone.command("hold")
+        await phone.event("CALL_REMOTE_SDP", 2)
+        await phone.command("resume")
+        await phone.event("CALL_REMOTE_SDP", 3)
+        await backend.heard(session, len(session.audio) + 8000)
+        await phone.command("hangup")
+        await phone.event("CALL_CLOSED")
+        await gateway.settled()
+        received = np.frombuffer(ulaw_decode(bytes(session.audio)), dtype="<i2")
+        assert seconds_of_tone(received, 1000) >= 1.5
+        assert seconds_of_tone(phone.heard(), 1000) >= 1.5
+        record = await gateway.record(str((await gateway.logged("call ended"))["call_id"]))
+    assert media_directions(record) == [False, True, False]
+
+
+@pytest.mark.needs("sounds")
+async def test_the_bot_understands_a_recorded_human_voice() -> None:
+    async with GatewayProcess() as gateway:
+        async with Softphone(gateway.uri()) as phone:
+            await phone.done("hear 10", "silence 30", within_s=60)
+            phone.do(f"say {SOUNDS_DIR}/goodbye.wav", "ended 20")
+            await phone.event("ended", 30)
+            summary = await phone.finish()
+        assert summary["worked"], summary
+        call = await gateway.logged("call ended")
+        record = await gateway.record(str(call["call_id"]))
+    assert call["reason"] == "agent_hangup"
+    said = [e.fields for e in record.timeline if e.kind is TimelineKind.SAID]
+    assert any(s["role"] == "caller" and "goodbye" in str(s["text"]).lower() for s in said), said

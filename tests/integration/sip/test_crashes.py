@@ -1,0 +1,87 @@
+"""Processes of the gateway are killed while calls are up."""
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.integration.echo import ECHO_STEPS, echo_gateway
+from tests.integration.softphone import Softphone
+
+
+async def test_a_killed_card_takes_only_its_own_calls_along() -> None:
+    async with echo_gateway() as (gateway, _backend):
+        async with AsyncExitStack() as stack:
+            phones: dict[str, Softphone] = {}
+            cards: dict[str, int] = {}
+            for number in range(5):
+                user = f"phone{number}"
+                mark = len(gateway.log)
+                phones[user] = await stack.enter_async_context(Softphone(gateway.uri(), identity=user))
+                await phones[user].event("answered")
+                cards[user] = int((await gateway.logged("call offered", since=mark))["card"])
+            alone = [user for user in cards if list(cards.values()).count(cards[user]) == 1]
+            assert len(alone) == 1, cards
+            os.kill(gateway.card_pid(cards[alone[0]]), signal.SIGKILL)
+            ended = await phones[alone[0]].event("ended", 5)
+            assert ended["by"] == "far_end"
+            for user in cards.keys() - alone:
+                await phones[user].done(*ECHO_STEPS)
+        await gateway.settled()
+        reasons = [line["reason"] for line in gateway.log if line.get("event") == "call ended"]
+        assert sorted(reasons) == ["caller_hangup"] * 4 + ["card_lost"]
+        async with Softphone(gateway.uri()) as phone:
+            await phone.done(*ECHO_STEPS)
+        await gateway.settled()
+
+
+async def test_calls_survive_the_core_and_go_on_with_the_agent() -> None:
+    async with echo_gateway() as (gateway, backend):
+        async with (
+            Softphone(gateway.uri(), identity="one") as first,
+            Softphone(gateway.uri(), identity="two") as second,
+        ):
+            await asyncio.gather(first.done(*ECHO_STEPS), second.done(*ECHO_STEPS))
+            killed_s = time.monotonic()
+            os.kill(gateway.core_pid(), signal.SIGKILL)
+            await gateway.logged("call taken over", 10)
+            await backend.until(4)
+            await asyncio.gather(first.done(*ECHO_STEPS), second.done(*ECHO_STEPS))
+            assert time.monotonic() - killed_s < 10
+            assert (await first.finish())["worked"]
+            assert (await second.finish())["worked"]
+        await gateway.settled()
+        taken_over = [line["call_id"] for line in gateway.log if line.get("event") == "call taken over"]
+        offered = [line["call_id"] for line in gateway.log if line.get("event") == "call offered"]
+        assert sorted(taken_over) == sorted(offered)
+        for call_id in offered:
+            record = await gateway.record(call_id)
+            assert record.recovered == 1
+            assert record.reason == "caller_hangup"
+
+
+async def test_new_calls_are_refused_for_a_moment_while_there_is_no_core() -> None:
+    async with echo_gateway() as (gateway, _backend):
+        core = gateway.core_pid()
+        os.kill(core, signal.SIGSTOP)
+        os.kill(core, signal.SIGKILL)
+        mark = len(gateway.log)
+        await gateway.logged("core is back", 15, since=mark)
+        async with Softphone(gateway.uri()) as phone:
+            await phone.done(*ECHO_STEPS)
+        await gateway.settled()
+
+
+@pytest.mark.parametrize("with_call", [False, True], ids=["idle", "with a call"])
+async def test_a_killed_edge_leaves_nothing_behind(with_call: bool) -> None:
+    async with echo_gateway() as (gateway, _backend), AsyncExitStack() as stack:
+        if with_call:
+            phone = await stack.enter_async_context(Softphone(gateway.uri()))
+            await phone.done(*ECHO_STEPS)
+        assert len(gateway.processes()) >= 4
+        gateway.signal(signal.SIGKILL)
+        assert await gateway.ended(5) == -signal.SIGKILL
+        assert await gateway.leftovers(5) == []

@@ -1,0 +1,87 @@
+"""Calls from SIPp: the signalling of ordinary and of awkward callers."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.harness import GatewayProcess
+from tests.integration.realtime_backend import RealtimeBackend
+from tests.integration.sipp import Sipp, run_sipp
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.needs("sipp")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[GatewayProcess]:
+    async with RealtimeBackend("echo") as backend:
+        environment = {"TEST_KEY": "sk-test-1"}
+        async with GatewayProcess(agents={"echo": backend.agent()}, environment=environment) as process:
+            yield process
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def gateway(running: GatewayProcess) -> AsyncIterator[GatewayProcess]:
+    """The running gateway; afterwards every call must have ended."""
+    yield running
+    await running.settled()
+
+
+async def ended_since(gateway: GatewayProcess, mark: int) -> list[str]:
+    """Reasons of the calls that ended since the log was `mark` lines long, once all have."""
+    await gateway.settled()
+    return [str(line["reason"]) for line in gateway.log[mark:] if line.get("event") == "call ended"]
+
+
+@pytest.mark.parametrize("transport", ["u1", "t1"])
+@pytest.mark.parametrize("scenario", ["call", "reinvite"])
+async def test_a_call_from_invite_to_bye(gateway: GatewayProcess, scenario: str, transport: str) -> None:
+    mark = len(gateway.log)
+    await run_sipp(scenario, gateway.sip_port, transport=transport)
+    assert await ended_since(gateway, mark) == ["caller_hangup"]
+
+
+@pytest.mark.parametrize("transport", ["u1", "t1"])
+async def test_several_calls_at_once(gateway: GatewayProcess, transport: str) -> None:
+    mark = len(gateway.log)
+    async with Sipp("call", gateway.sip_port, calls=8, at_once=4, transport=transport) as sipp:
+        (await sipp.result()).assert_passed()
+    assert await ended_since(gateway, mark) == ["caller_hangup"] * 8
+
+
+async def test_a_retransmitted_invite_is_one_call(gateway: GatewayProcess) -> None:
+    mark = len(gateway.log)
+    await run_sipp("retransmitted_invite", gateway.sip_port)
+    assert await ended_since(gateway, mark) == ["caller_hangup"]
+
+
+async def test_an_offer_without_a_common_codec_is_not_acceptable(gateway: GatewayProcess) -> None:
+    mark = len(gateway.log)
+    await run_sipp("no_common_codec", gateway.sip_port)
+    assert await ended_since(gateway, mark) in ([], ["not_acceptable"])
+
+
+async def test_an_invite_without_an_offer_is_offered_to(gateway: GatewayProcess) -> None:
+    mark = len(gateway.log)
+    await run_sipp("late_offer", gateway.sip_port)
+    assert await ended_since(gateway, mark) == ["caller_hangup"]
+
+
+async def test_a_bye_before_the_ack_ends_the_call(gateway: GatewayProcess) -> None:
+    mark = len(gateway.log)
+    await run_sipp("bye_before_ack", gateway.sip_port)
+    assert await ended_since(gateway, mark) == ["caller_hangup"]
+
+
+async def test_options_are_answered(gateway: GatewayProcess) -> None:
+    await run_sipp("options", gateway.sip_port)
+
+
+async def test_a_caller_who_gives_up_while_it_rings() -> None:
+    async with RealtimeBackend("silent") as backend:
+        agent = backend.agent(answer_budget_ms=20000)
+        async with GatewayProcess(agents={"slow": agent}, environment={"TEST_KEY": "k"}) as gateway:
+            for transport in ("u1", "t1"):
+                mark = len(gateway.log)
+                await run_sipp("cancel", gateway.sip_port, transport=transport)
+                assert await ended_since(gateway, mark) == ["cancelled"]
