@@ -64,6 +64,8 @@ class Slots:
         self.max_calls = max_calls
         self.calls_per_card = calls_per_card
         self.cards: dict[CardId, Card] = {}
+        self.changes = 0
+        """Counts up with every change that may call for another number of cards."""
         self._card_of: dict[str, CardId] = {}
         self._card_at: dict[int, CardId] = {}
 
@@ -155,6 +157,7 @@ class Slots:
         card.heard_at = now
         if card.phase is CardPhase.STARTING:
             card.phase, card.pid, card.idle_since = CardPhase.READY, status.pid, now
+            self.changes += 1
         if card.sip_port != status.sip_port:
             self._card_at.pop(card.sip_port, None)
             card.sip_port = status.sip_port
@@ -174,6 +177,7 @@ class Slots:
 
     def card_gone(self, card: CardId) -> list[str]:
         """The process has ended; the calls that ended with it."""
+        self.changes += 1
         gone = self.cards.pop(card, None)
         if gone is None:
             return []
@@ -184,6 +188,7 @@ class Slots:
         return calls
 
     def _take(self, card: Card, call_id: str, now: float) -> None:
+        self.changes += 1
         card.reserved[call_id] = now
         self._card_of[call_id] = card.id
 
@@ -191,5 +196,6 @@ class Slots:
         for call in calls:
             if self._card_of.get(call) == card.id:
                 del self._card_of[call]
+        self.changes += len(calls)
         if calls and not card.used:
             card.idle_since = now

@@ -71,13 +71,16 @@ def _cancel(board: Board, record: CallRecord, now: float) -> None:
 
 def _dialog_flow(board: Board, record: CallRecord) -> Flow:
     """Where a request within the dialog goes; a host name is not looked up, the known flow serves."""
-    if record.flow.transport == "tcp" or (record.direct and not record.routes):
+    if record.flow.connection in board.connections:
+        return record.flow
+    if record.flow.transport == "udp" and record.direct and not record.routes:
         return record.flow
     uri = parse_uri(address_uri(record.routes[0]) if record.routes else record.target)
+    anew = record.flow._replace(connection=0)
     if uri is None:
-        return record.flow
+        return anew
     try:
         ipaddress.IPv4Address(uri.host)
     except ipaddress.AddressValueError:
-        return record.flow
-    return record.flow._replace(address=uri.host, port=uri.port)
+        return anew
+    return anew._replace(address=uri.host, port=uri.port)
