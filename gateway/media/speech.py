@@ -7,6 +7,7 @@ installed and on the language only, so that the same text always sounds the same
 
 import asyncio
 import io
+import os
 import shutil
 import wave
 from collections import OrderedDict
@@ -100,16 +101,23 @@ class Synthesiser:
         return await asyncio.to_thread(_finish, pcm, rate_hz, sample_rate_hz)
 
     async def _run_flite(self, text: str, voice: str) -> tuple[bytes, int]:
+        # Not its standard output: flite opens a file by name, and a socket cannot be opened.
+        with os.fdopen(os.memfd_create("flite"), "rb") as wav:
+            await self._write_wave(text, voice, wav.fileno())
+            return _read_wave(wav.read())
+
+    async def _write_wave(self, text: str, voice: str, fd: int) -> None:
         assert self._flite is not None
         process = await asyncio.create_subprocess_exec(
-            *(self._flite, "-voice", voice, "-o", "/dev/stdout", "-t", text),
+            *(self._flite, "-voice", voice, "-o", f"/dev/fd/{fd}", "-t", text),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
+            pass_fds=(fd,),
         )
         try:
             async with asyncio.timeout(_FLITE_TIMEOUT_S):
-                out, err = await process.communicate()
+                _, err = await process.communicate()
         except TimeoutError as exc:
             raise SpeechError(f"flite took longer than {_FLITE_TIMEOUT_S:.0f} s") from exc
         finally:
@@ -120,7 +128,6 @@ class Synthesiser:
             raise SpeechError(
                 f"flite ended with {process.returncode}: {err.decode('utf-8', 'replace')[:200]}"
             )
-        return _read_wave(out)
 
     def _keep(self, key: tuple[str, str, int], pcm: bytes) -> None:
         self._cache[key] = pcm
