@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from gateway.core.ids import CardId, LegId
 from gateway.observe.log import get_logger
@@ -46,8 +46,7 @@ class CardLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Introduce ourselves."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         self.send(wire.pack_control(wire.Attach(WIRE_VERSION, self._core_pid)))
 
     def data_received(self, data: bytes) -> None:

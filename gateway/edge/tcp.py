@@ -4,7 +4,7 @@ import asyncio
 import socket
 import time
 from collections import Counter
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from gateway.edge.commands import Flow
 from gateway.edge.framing import StreamError, StreamFramer
@@ -58,8 +58,7 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask the pool for a place."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         address, port = (transport.get_extra_info("peername") or ("", 0))[:2]
         raw = transport.get_extra_info("socket")
         if raw is not None:
