@@ -27,13 +27,27 @@ class _Playing:
     """One item of the agent on its way through the playout buffer."""
 
     item_id: str
+    """Empty for a prompt of our own."""
     started: bool = False
+    closed: bool = False
+    """The card knows that nothing more follows."""
+    finished: bool = False
+    """Heard to its end."""
 
 
 class Bridge:
     """Joins a leg and a backend; implements `LegSink` and `BackendSink`."""
 
-    def __init__(self, leg: Leg, journal: Journal, clock: Callable[[], float], notify: Notify) -> None:
+    def __init__(
+        self,
+        leg: Leg,
+        journal: Journal,
+        clock: Callable[[], float],
+        notify: Notify,
+        *,
+        inherited: bool = False,
+    ) -> None:
+        """`inherited`: the leg may still be playing what an earlier core gave it."""
         self._leg = leg
         self._journal = journal
         self._meter = journal.meter
@@ -45,7 +59,10 @@ class Bridge:
         # A restarted core must not reuse marks that the card may still be playing.
         self._next_mark = getrandbits(31)
         self._playing: dict[Mark, _Playing] = {}
+        self._silencing: dict[Mark, _Playing] = {}
+        """Interrupted items until the card has said what was heard."""
         self._mark_of: dict[str, Mark] = {}
+        self._inherited = inherited
         self._flushing: set[asyncio.Future[wire.Flushed]] = set()
 
     def describe(self) -> str:
@@ -70,14 +87,20 @@ class Bridge:
         backend, self._backend, self._send_audio = self._backend, None, None
         if backend is not None:
             self._journal.figures.uplink_dropped_ms += backend.dropped_ms
-        for mark in self._playing:
-            self._leg.play(b"", mark, last=True)
+        self._close_marks()
         self._mark_of.clear()
+
+    def _close_marks(self, only: Mark | None = None) -> None:
+        """Tell the card that nothing more follows for what is playing."""
+        for mark, playing in self._playing.items():
+            if not playing.closed and only in (None, mark):
+                playing.closed = True
+                self._leg.play(b"", mark, last=True)
 
     def play_prompt(self, pcm: bytes) -> Mark:
         """Play one of our own prompts after what is queued; `PlayFinished` names the mark."""
         mark = self._new_mark()
-        self._playing[mark] = _Playing("")
+        self._playing[mark] = _Playing("", closed=True)
         self._leg.play(pcm, mark, last=True)
         return mark
 
@@ -128,7 +151,7 @@ class Bridge:
         self._notify(event)
 
     def _started(self, event: wire.PlayStarted) -> None:
-        playing = self._playing.get(event.mark)
+        playing = self._playing.get(event.mark) or self._silencing.get(event.mark)
         if playing is not None and not playing.started:
             playing.started = True
             if playing.item_id:
@@ -136,14 +159,21 @@ class Bridge:
 
     def _finished(self, event: wire.PlayFinished) -> None:
         playing = self._playing.pop(event.mark, None)
-        if playing is not None and playing.item_id:
-            self._mark_of.pop(playing.item_id, None)
+        if playing is None:
+            # An interruption may cross the end of what it interrupts on the way to the card.
+            playing = self._silencing.get(event.mark)
+        if playing is None or playing.finished:
+            return
+        playing.finished = True
+        if playing.item_id:
+            if self._mark_of.get(playing.item_id) == event.mark:
+                del self._mark_of[playing.item_id]
             self._journal.note(TimelineKind.AGENT_SILENT, at_s=event.at_s, played_ms=event.played_ms)
 
     def _key_pressed(self, digit: str) -> None:
         if self._backend is None:
             return
-        if self._playing:
+        if self._playing or self._inherited:
             self._barge_in(self._clock())
         self._backend.send_dtmf(digit)
 
@@ -166,24 +196,25 @@ class Bridge:
                 now = self._clock()
                 onset_at = self._meter.barge_in_from(now)
                 journal.note(TimelineKind.SPEECH_STARTED, at_s=onset_at)
-                if self._playing:
+                if self._playing or self._inherited:
                     self._barge_in(onset_at)
                 self._notify(event)
             case ai.SpeechStopped():
-                self._meter.turn_over()
-                journal.note(TimelineKind.SPEECH_STOPPED)
+                journal.caller_finished(event.item_id)
             case ai.ResponseStarted():
                 journal.note(TimelineKind.RESPONSE_STARTED)
             case ai.ResponseDone():
+                # An answer that failed half-way leaves its items open.
+                self._close_marks()
                 journal.note(TimelineKind.RESPONSE_DONE, status=event.status, detail=event.detail)
                 self._notify(event)
             case ai.AudioDone():
                 mark = self._mark_of.get(event.item_id)
                 if mark is not None:
-                    self._leg.play(b"", mark, last=True)
+                    self._close_marks(mark)
             case ai.Transcript():
                 if event.final:
-                    journal.said(event.utterance)
+                    journal.said(event.item_id, event.utterance)
                     self._notify(event)
             case ai.ServiceNotice():
                 journal.note(TimelineKind.BACKEND_NOTICE, code=event.code, message=event.message)
@@ -195,12 +226,16 @@ class Bridge:
     def _barge_in(self, onset_at: float) -> None:
         """Silence the agent now; the card's answer says how much was heard."""
         interrupted, self._playing = self._playing, {}
+        self._silencing |= interrupted
         self._mark_of.clear()
+        self._inherited = False
         flushed = asyncio.ensure_future(self._leg.flush())
         self._flushing.add(flushed)
 
         def on_flushed(done: asyncio.Future[wire.Flushed]) -> None:
             self._flushing.discard(done)
+            for mark in interrupted:
+                del self._silencing[mark]
             if not done.cancelled():
                 self._silenced(done.result(), interrupted, onset_at)
 
@@ -211,7 +246,7 @@ class Bridge:
                     self._backend.interrupt(playing.item_id)
 
     def _silenced(self, flushed: wire.Flushed, interrupted: dict[Mark, _Playing], onset_at: float) -> None:
-        if flushed.at_s > 0:
+        if flushed.dropped_ms > 0:
             stop_ms = self._meter.stopped(onset_at, flushed.at_s)
             self._journal.note(
                 TimelineKind.BARGE_IN,
@@ -223,5 +258,5 @@ class Bridge:
         if self._backend is None:
             return
         for mark, playing in interrupted.items():
-            if playing.item_id:
+            if playing.item_id and not playing.finished:
                 self._backend.truncate(playing.item_id, flushed.played_ms if mark == flushed.mark else 0)

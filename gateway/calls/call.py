@@ -9,7 +9,7 @@ from gateway.backends import contract as ai
 from gateway.calls import checkpoint
 from gateway.calls.bridge import Bridge
 from gateway.calls.journal import Journal
-from gateway.calls.tools import TOOLS, tool_result
+from gateway.calls.tools import END_CALL, TOOLS, tool_result
 from gateway.config.models import AgentConfig
 from gateway.core.call_state import CallState, advance
 from gateway.core.record import CallRecord, TimelineKind
@@ -87,7 +87,7 @@ class Call:
         self._adopted = adopted
         self._state = CallState.OFFERED
         self._inbox: asyncio.Queue[_Event] = asyncio.Queue(_INBOX)
-        self._bridge = Bridge(leg, journal, settings.clock, self._post)
+        self._bridge = Bridge(leg, journal, settings.clock, self._post, inherited=adopted)
         self._opening: asyncio.Task[None] | None = None
         self._backend: ai.Backend | None = None
         self._failure: ai.BackendError | None = None
@@ -116,6 +116,16 @@ class Call:
     async def run(self) -> CallRecord:
         """Live through the call; returns its record, whatever happens."""
         try:
+            termination = await self._until_its_end()
+            await self._hang_up(termination)
+        finally:
+            await self._release_backend()
+        self._enter(CallState.ENDED)
+        return self._journal.record(termination)
+
+    async def _until_its_end(self) -> Termination:
+        """Everything up to the reason to hang up."""
+        try:
             if self._adopted:
                 await self._take_over()
             else:
@@ -124,14 +134,10 @@ class Call:
             await self._talk()
             raise AssertionError("a conversation ends by CallEndedError")
         except CallEndedError as end:
-            termination = end.termination
+            return end.termination
         except Exception:  # noqa: BLE001 - one call's fault must not end the others
             self._log.exception("call failed")
-            termination = Termination(Reason.INTERNAL_ERROR)
-        await self._hang_up(termination)
-        await self._release_backend()
-        self._enter(CallState.ENDED)
-        return self._journal.record(termination)
+            return Termination(Reason.INTERNAL_ERROR)
 
     async def _ring_until_ready(self) -> None:
         """Ring while the backend connects, for as long as the answer budget lasts."""
@@ -152,6 +158,8 @@ class Call:
         while not isinstance(event := await self._next(deadline), wire.Answered):
             if event is None:
                 raise CallEndedError(Termination(Reason.SIGNALLING_FAILED, "the card did not answer"))
+            if isinstance(event, wire.Refused) and event.command == wire.Answer.__name__:
+                raise CallEndedError(Termination(Reason.SIGNALLING_FAILED, event.reason))
         self._keep()
         backend = await self._opened_backend()
         self._enter(CallState.TALKING)
@@ -201,10 +209,10 @@ class Call:
         self._reconnected_at = self._settings.clock()
         self._enter(CallState.TALKING)
         self._keep()
-        transcript = self._journal.transcript
-        if not transcript:
+        conversation = self._journal.conversation
+        if not conversation.begun:
             backend.greet()
-        elif transcript[-1].role == "caller":
+        elif conversation.caller_spoke_last:
             backend.resume()
 
     async def _apologise(self, error: ai.BackendError) -> None:
@@ -222,7 +230,7 @@ class Call:
     async def _use_tool(self, request: ai.FunctionCall) -> None:
         """Carry out what the model asks for."""
         self._journal.note(TimelineKind.TOOL_CALL, name=request.name, arguments=request.arguments)
-        if request.name == "end_call":
+        if request.name == END_CALL:
             await self._let_agent_finish()
             raise CallEndedError(Termination(Reason.AGENT_HANGUP))
         output = tool_result(request)
@@ -238,7 +246,10 @@ class Call:
             event = await self._next(deadline)
             if event is None:
                 return
-            if isinstance(event, ai.ResponseDone) or self._failure is not None:
+            if self._failure is not None:
+                await self._release_backend()
+                responding = False
+            elif isinstance(event, ai.ResponseDone):
                 responding = False
 
     def _judge_response(self, done: ai.ResponseDone) -> None:
@@ -254,9 +265,8 @@ class Call:
             self._backend.resume()
 
     async def _hang_up(self, termination: Termination) -> None:
-        """End the leg if it still lives, and wait until it is gone."""
-        self._journal.figures.sip_status = termination.sip_status[0]
-        if self._state is CallState.ENDED or self._leg_closed:
+        """End the leg if it still lives, and wait until it is gone or the end is asked for once more."""
+        if self._leg_closed:
             return
         self._enter(CallState.CLOSING)
         status, reason = termination.sip_status
@@ -264,10 +274,13 @@ class Call:
         deadline = self._settings.clock() + _CLOSE_TIMEOUT_S
         while not self._leg_closed:
             try:
-                if await self._next(deadline) is None:
-                    self._log.warning("the leg did not end in time")
-                    return
-            except CallEndedError:
+                event = await self._next(deadline)
+            except CallEndedError as again:
+                if again.termination.reason is Reason.RTP_TIMEOUT:
+                    continue
+                event = None
+            if event is None and not self._leg_closed:
+                self._log.warning("the leg did not end in time")
                 return
 
     # ---- events -------------------------------------------------------------------------------
@@ -279,7 +292,7 @@ class Call:
         except asyncio.QueueFull:
             self._log.error("the call does not keep up with its events", state=self._state.value)
             while not self._inbox.empty():
-                self._inbox.get_nowait()
+                self._leg_closed = isinstance(self._inbox.get_nowait(), wire.LegClosed) or self._leg_closed
             self._inbox.put_nowait(_EndRequested(Reason.INTERNAL_ERROR))
 
     async def _next(self, deadline: float | None) -> _Event | None:
@@ -304,11 +317,11 @@ class Call:
 
     def _far_end_termination(self, closed: wire.LegClosed) -> Termination:
         answered = self._journal.figures.answered_s is not None
-        if closed.by == "far_end":
-            self._journal.figures.sip_status = closed.status
-            return Termination(Reason.CALLER_HANGUP if answered else Reason.CANCELLED)
-        if closed.status == 488:
+        if closed.status == 488 and not answered:
             return Termination(Reason.NOT_ACCEPTABLE, closed.reason)
+        self._journal.figures.sip_status = closed.status
+        if closed.by == "far_end":
+            return Termination(Reason.CALLER_HANGUP if answered else Reason.CANCELLED)
         lost = Reason.CARD_LOST if closed.by == "card" and closed.status == 500 else Reason.SIGNALLING_FAILED
         return Termination(lost, f"{closed.status} {closed.reason}")
 
@@ -352,13 +365,18 @@ class Call:
     async def _open(self, backend: ai.Backend) -> None:
         began = self._settings.clock()
         try:
-            await backend.open(self._bridge, tuple(self._journal.transcript))
+            await backend.open(self._bridge, self._journal.conversation.utterances)
         except ai.BackendError as exc:
             await backend.close()
             self._fault(exc)
-        except BaseException:
+        except asyncio.CancelledError:
             await backend.close()
             raise
+        except Exception:  # noqa: BLE001 - the call ends in order, whatever the backend's code did
+            self._log.exception("opening the backend failed")
+            await backend.close()
+            self.end(Reason.INTERNAL_ERROR)
+            return
         else:
             self._backend = backend
             self._bridge.connect(backend)

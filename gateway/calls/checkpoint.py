@@ -6,6 +6,7 @@ from typing import Final, Literal
 import msgspec
 
 from gateway.backends.contract import Utterance
+from gateway.calls.conversation import Conversation
 from gateway.calls.journal import CallFacts, Journal
 from gateway.core.ids import CallId, CardId
 from gateway.core.record import FieldValue, TimelineEvent, TimelineKind
@@ -80,7 +81,7 @@ def pack(journal: Journal) -> bytes:
             first_utterance_ms=figures.first_utterance_ms,
             response_delays_ms=journal.meter.response_delays_ms,
             barge_in_stops_ms=journal.meter.barge_in_stops_ms,
-            transcript=[_Said(said.role, said.text) for said in journal.transcript],
+            transcript=[_Said(said.role, said.text) for said in journal.conversation.utterances],
             events=[
                 _Event(event.at_ms, event.kind, dict(event.fields))
                 for event in journal.events[-MAX_KEPT_EVENTS:]
@@ -121,6 +122,6 @@ def restore(journal: Journal, kept: Checkpoint) -> None:
     figures.recovered, figures.reconnects = kept.recovered + 1, kept.reconnects
     journal.meter.response_delays_ms.extend(kept.response_delays_ms)
     journal.meter.barge_in_stops_ms.extend(kept.barge_in_stops_ms)
-    journal.transcript.extend(Utterance(said.role, said.text) for said in kept.transcript)
+    journal.conversation = Conversation(Utterance(said.role, said.text) for said in kept.transcript)
     journal.events.extend(TimelineEvent(event.at_ms, event.kind, event.fields) for event in kept.events)
     journal.note(TimelineKind.RECOVERED, times=figures.recovered)

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Final
 
 from gateway.backends.contract import Utterance
+from gateway.calls.conversation import MAX_TEXT_CHARS, Conversation
 from gateway.core.ids import CallId, CardId
 from gateway.core.record import CallRecord, FieldValue, TimelineEvent, TimelineKind
 from gateway.core.termination import Termination
@@ -14,10 +15,7 @@ from gateway.core.turns import TurnMeter
 from gateway.wire import card as wire
 
 MAX_EVENTS: Final = 5000
-"""Longer timelines keep their beginning."""
-
-MAX_REPLAY: Final = 40
-"""Utterances that a reconnected backend gets to know."""
+"""Longer timelines keep their beginning and their end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,20 +62,29 @@ class Journal:
         self.figures = Figures()
         self.meter = TurnMeter()
         self.events: list[TimelineEvent] = []
-        self.transcript: list[Utterance] = []
+        self.conversation = Conversation()
         self._clock = clock
 
     def note(self, kind: TimelineKind, *, at_s: float | None = None, **fields: FieldValue) -> None:
-        """Add to the timeline; `at_s` when it happened, if not now."""
-        if len(self.events) < MAX_EVENTS:
+        """Add to the timeline; `at_s` when it happened, if not now. Long texts are cut."""
+        if len(self.events) < MAX_EVENTS or kind is TimelineKind.ENDED:
             at_ms = ((self._clock() if at_s is None else at_s) - self.facts.started_s) * 1000
-            self.events.append(TimelineEvent(round(at_ms, 1), kind, fields))
+            short = {
+                name: value[:MAX_TEXT_CHARS] if isinstance(value, str) else value
+                for name, value in fields.items()
+            }
+            self.events.append(TimelineEvent(round(at_ms, 1), kind, short))
 
-    def said(self, utterance: Utterance) -> None:
-        """Somebody finished saying something."""
+    def caller_finished(self, item_id: str) -> None:
+        """The caller's turn is over."""
+        self.meter.turn_over()
+        self.conversation.caller_finished(item_id)
+        self.note(TimelineKind.SPEECH_STOPPED)
+
+    def said(self, item_id: str, utterance: Utterance) -> None:
+        """Somebody's words are known."""
+        self.conversation.add(item_id, utterance)
         if utterance.text:
-            self.transcript.append(utterance)
-            del self.transcript[:-MAX_REPLAY]
             self.note(TimelineKind.SAID, role=utterance.role, text=utterance.text)
 
     def answered(self, at_s: float) -> None:
@@ -152,7 +159,8 @@ class Journal:
             cards=(facts.card,),
             recovered=figures.recovered,
             reconnects=figures.reconnects,
-            timeline=tuple(self.events),
+            # Some events are known only after others that followed them.
+            timeline=tuple(sorted(self.events, key=lambda event: event.at_ms)),
         )
 
 

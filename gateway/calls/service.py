@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from gateway.calls import checkpoint
 from gateway.calls.call import Call, CallSettings, MakeBackend
@@ -20,6 +20,8 @@ from gateway.errors import LocalError
 from gateway.legs.contract import Leg
 from gateway.observe.log import get_logger
 from gateway.wire import card as wire
+
+_WRITE_TIMEOUT_S: Final = 1.0
 
 log = get_logger()
 
@@ -177,11 +179,18 @@ class CallService:
             log.error("a call's task failed", task=task.get_name(), exc_info=error)
 
     async def stop(self, reason: Reason, timeout_s: float) -> None:
-        """End every call and wait until its record is written, at most `timeout_s`."""
+        """End every call and wait until its record is written.
+
+        After `timeout_s` the calls don't wait for their legs any more, and have a second to be written.
+        """
         for call in list(self._calls.values()):
             call.end(reason)
         if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=timeout_s)
+            await asyncio.wait(set(self._tasks), timeout=timeout_s)
+        for call in list(self._calls.values()):
+            call.end(reason)
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=_WRITE_TIMEOUT_S)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

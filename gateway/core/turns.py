@@ -25,7 +25,7 @@ class TurnMeter:
         self._speaking = False
         self._onset_at: float | None = None
         self._last_speech_at: float | None = None
-        self._turn_over = False
+        self._unanswered_since: float | None = None
         self.response_delays_ms: list[float] = []
         """One per answered turn of the caller."""
         self.barge_in_stops_ms: list[float] = []
@@ -53,15 +53,19 @@ class TurnMeter:
                 self._speaking = False
 
     def turn_over(self) -> None:
-        """The service decided that the caller's turn has ended."""
-        self._turn_over = True
+        """The service decided that the caller's turn has ended.
+
+        A turn in which no speech was seen here leaves no end to measure from.
+        """
+        if self._last_speech_at is not None:
+            self._unanswered_since, self._last_speech_at = self._last_speech_at, None
 
     def agent_started(self, at_s: float) -> float | None:
         """First audio of an answer on the wire; the response delay in ms if it answers a turn."""
-        if not self._turn_over or self._last_speech_at is None:
+        if self._unanswered_since is None:
             return None
-        self._turn_over = False
-        delay_ms = (at_s - self._last_speech_at) * 1000
+        delay_ms = (at_s - self._unanswered_since) * 1000
+        self._unanswered_since = None
         self.response_delays_ms.append(delay_ms)
         return delay_ms
 
