@@ -1,7 +1,7 @@
 """The OpenAI Realtime backend (GA protocol over WebSocket); also Azure and the embedded bot."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -62,6 +62,7 @@ class OpenAIRealtimeBackend:
         self._sink: BackendSink | None = None
         self._link: WebSocketLink | None = None
         self._configured: asyncio.Future[None] | None = None
+        self._lost: BackendError | None = None
 
     @property
     def capabilities(self) -> BackendCapabilities:
@@ -111,6 +112,9 @@ class OpenAIRealtimeBackend:
                     )
                 )
                 await self._configured
+            # The messages that configured the session and ended it may have come together.
+            if self._lost is not None:
+                raise self._lost
         except TimeoutError as exc:
             raise self._named(
                 BackendError("unreachable", "the session was not configured in time", retryable=True)
@@ -145,6 +149,7 @@ class OpenAIRealtimeBackend:
         except (msgspec.MsgspecError, RealtimeProtocolError) as exc:
             self._on_lost(BackendError("protocol", f"not the Realtime protocol: {exc}", retryable=True))
             return
+        self._send_all(self._session.take_due())
         if event.type == "session.updated":
             self._confirm()
         elif event.type == "error" and self._is_fatal(event):
@@ -170,8 +175,8 @@ class OpenAIRealtimeBackend:
 
     def _on_lost(self, error: BackendError) -> None:
         if self._configured is not None:
-            if not self._configured.done():
-                self._configured.set_exception(error)
+            self._lost = self._lost or error
+            self._confirm()
             return
         sink, self._sink = self._sink, None
         if sink is not None:
@@ -187,35 +192,32 @@ class OpenAIRealtimeBackend:
     def greet(self) -> None:
         """Let the agent open the conversation, if it is one that does."""
         if self._speaks_first:
-            self._send(rt.response_create(self._agent.greeting))
+            self._send_all(self._session.ask(self._agent.greeting))
 
     def resume(self) -> None:
         """Ask for an answer to the replayed conversation."""
-        self._send(rt.response_create())
+        self._send_all(self._session.resume())
 
     def interrupt(self, item_id: str) -> None:
         """Cancel what is being answered, unless the service did, and ignore the rest of it."""
-        for message in self._session.interrupt(item_id):
-            self._send(message)
+        self._send_all(self._session.interrupt(item_id))
 
     def truncate(self, item_id: str, played_ms: int) -> None:
         """Tell the service what was heard."""
-        for message in self._session.truncate(item_id, played_ms):
-            self._send(message)
+        self._send_all(self._session.truncate(item_id, played_ms))
 
     def send_dtmf(self, digit: str) -> None:
-        """The protocol has no keys: they become a message of the caller, answered like speech."""
-        self._send(rt.message_item(Utterance("caller", f"DTMF: {digit}")))
-        self._send(rt.response_create())
+        """A key becomes a message of the caller, answered like speech."""
+        self._send_all(self._session.key(digit))
 
     def send_tool_result(self, call_id: str, output: str) -> None:
         """Return a function's result and let the model go on."""
-        self._send(rt.tool_output(call_id, output))
-        self._send(rt.response_create())
+        self._send_all([rt.tool_output(call_id, output), *self._session.ask()])
 
-    def _send(self, message: bytes) -> None:
+    def _send_all(self, messages: Iterable[bytes]) -> None:
         if self._link is not None:
-            self._link.send(message)
+            for message in messages:
+                self._link.send(message)
 
     @property
     def dropped_ms(self) -> float:

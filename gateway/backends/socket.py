@@ -17,6 +17,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_e
 
 from gateway.backends.contract import BackendError, FaultKind
 from gateway.core.audio import PTIME_MS
+from gateway.observe.log import get_logger
 
 BACKLOG_FRAMES: Final = 10
 """200 ms of audio at one message per 20 ms frame."""
@@ -28,6 +29,9 @@ _CONTROL_MESSAGES: Final = 256
 _MAX_MESSAGE_BYTES: Final = 16 << 20
 _HEARTBEAT_S: Final = 10.0
 _HANDSHAKE_TIMEOUT_S: Final = 5.0
+_GOODBYE_S: Final = 0.5
+
+log = get_logger()
 
 
 def _retryable(error: BaseException) -> bool:
@@ -145,16 +149,23 @@ class WebSocketLink:
             self._lose(BackendError("lost", f"connection lost while sending: {exc}", retryable=True))
 
     async def _receive(self, ws: ClientWebSocketResponse) -> None:
-        on_message = self._on_message
         async for message in ws:
             if message.type is WSMsgType.TEXT:
-                on_message(message.data)
+                self._deliver(message.data)
             elif message.type is WSMsgType.BINARY:
                 self._lose(BackendError("protocol", "unexpected binary message", retryable=True))
+                return
         failure = ws.exception()
         code = f"close code {ws.close_code}" if ws.close_code is not None else "no close frame"
         words = f"{code}: {failure}" if failure is not None else code
         self._lose(BackendError("lost", f"the service closed the connection ({words})", retryable=True))
+
+    def _deliver(self, message: str) -> None:
+        try:
+            self._on_message(message)
+        except Exception:  # a fault of ours ends the session; it must not silence it
+            log.exception("a message of the service could not be handled")
+            self._lose(BackendError("protocol", "a message could not be handled", retryable=True))
 
     def _lose(self, error: BackendError) -> None:
         if not self._closing:
@@ -172,4 +183,14 @@ class WebSocketLink:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._socket is not None:
             ws, self._socket = self._socket, None
-            await ws.close()
+            await self._say_goodbye(ws)
+
+    @staticmethod
+    async def _say_goodbye(ws: ClientWebSocketResponse) -> None:
+        """Close handshake (RFC 6455 §7.1.2); a peer that takes too long is cut off."""
+        transport = ws._writer.transport
+        try:
+            async with asyncio.timeout(_GOODBYE_S):
+                await ws.close()
+        except TimeoutError:
+            transport.abort()
