@@ -37,6 +37,8 @@ class CardLink(asyncio.Protocol):
     def __init__(self, card: CardId, core_pid: int, listener: CardListener) -> None:
         self.card = card
         self.hello: wire.Hello | None = None
+        self.lost = asyncio.Event()
+        """Set when the connection is gone."""
         self._core_pid = core_pid
         self._listener = listener
         self._decoder = FrameDecoder()
@@ -98,6 +100,7 @@ class CardLink(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the listener."""
         self._transport = None
+        self.lost.set()
         self._listener.on_disconnected(self)
 
     def abort(self) -> None:

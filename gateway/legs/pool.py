@@ -31,7 +31,6 @@ class CardPool:
         self._on_adopted = on_adopted
         self._tasks: dict[CardId, asyncio.Task[None]] = {}
         self._links: dict[CardId, CardLink] = {}
-        self._lost: dict[CardId, asyncio.Event] = {}
         self._legs: dict[tuple[CardId, LegId], RemoteLeg] = {}
 
     @property
@@ -62,21 +61,26 @@ class CardPool:
             leg.deliver(wire.LegClosed(serial, 500, f"line card gone ({status})", "card"))
 
     async def _stay_connected(self, card: CardId, path: str) -> None:
-        loop = asyncio.get_running_loop()
         failures = 0
         while True:
-            lost = self._lost[card] = asyncio.Event()
-            try:
-                await loop.create_unix_connection(lambda: CardLink(card, os.getpid(), self), path)
-            except OSError as exc:
-                pause_s = _RECONNECT_S[min(failures, len(_RECONNECT_S) - 1)]
-                failures += 1
-                log.warning("cannot reach card", card=card, error=str(exc), again_in_s=pause_s)
-                await asyncio.sleep(pause_s)
-                continue
-            failures = 0
-            await lost.wait()
-            log.warning("lost the connection to a card", card=card)
+            error = await self._connection(card, path)
+            failures = 0 if error is None else failures + 1
+            pause_s = _RECONNECT_S[min(failures, len(_RECONNECT_S) - 1)]
+            log.warning("no connection to a card", card=card, error=error or "lost", again_in_s=pause_s)
+            await asyncio.sleep(pause_s)
+
+    async def _connection(self, card: CardId, path: str) -> str | None:
+        """One connection from its beginning to its end; why it never stood, if it did not."""
+        loop = asyncio.get_running_loop()
+        try:
+            _, link = await loop.create_unix_connection(lambda: CardLink(card, os.getpid(), self), path)
+        except OSError as exc:
+            return str(exc)
+        try:
+            await link.lost.wait()
+        finally:
+            link.abort()
+        return None if link.hello is not None else "the card said no hello"
 
     # ---- CardListener -------------------------------------------------------------------------
 
@@ -120,21 +124,18 @@ class CardPool:
 
     def _reconcile(self, link: CardLink, snapshot: wire.Snapshot) -> None:
         """What ended while we were apart ends now; what we don't know is taken over."""
-        present = {entry.incoming.leg for entry in snapshot.legs}
+        present = {entry.incoming.leg for entry in snapshot.legs if entry.state != "closed"}
         for owner, serial in [a for a in self._legs if a[0] == link.card and a[1] not in present]:
             leg = self._legs.pop((owner, serial))
             leg.deliver(wire.LegClosed(serial, 200, "ended while disconnected", "far_end"))
         for entry in snapshot.legs:
-            if (link.card, entry.incoming.leg) not in self._legs and entry.state != "closed":
+            if entry.incoming.leg in present and (link.card, entry.incoming.leg) not in self._legs:
                 self._on_adopted(self._create(link, entry.incoming.leg), entry)
 
     def on_disconnected(self, link: CardLink) -> None:
-        """Connect again, unless the card was removed."""
+        """The card's task connects again, unless the card was removed."""
         if self._links.get(link.card) is link:
             del self._links[link.card]
-        lost = self._lost.get(link.card)
-        if lost is not None:
-            lost.set()
 
     async def close(self) -> None:
         """Drop all connections; the cards and their calls live on."""
@@ -143,5 +144,3 @@ class CardPool:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for link in list(self._links.values()):
-            link.abort()

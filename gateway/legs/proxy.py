@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import CallId, CardId, LegId, Mark
@@ -11,6 +12,9 @@ from gateway.wire import card as wire
 from gateway.wire.frames import PlayFlag, pack_play
 
 Send = Callable[[bytes], None]
+
+_PLAY_BYTES: Final = 1 << 20
+"""Longer audio goes in several frames."""
 
 
 class RemoteLeg:
@@ -26,6 +30,7 @@ class RemoteLeg:
         self._flushes: dict[int, asyncio.Future[wire.Flushed]] = {}
         self._next_flush = 1
         self._closed = False
+        self._farewell: wire.Reject | wire.Hangup | None = None
 
     @property
     def address(self) -> tuple[CardId, LegId]:
@@ -49,8 +54,12 @@ class RemoteLeg:
         self._sink = sink
 
     def reconnect(self, send: Send) -> None:
-        """The connection to the card was made anew."""
+        """The connection to the card was made anew: what must not get lost is said again."""
         self._send = send
+        for request in self._flushes:
+            self._command(wire.Flush(self._leg, request))
+        if self._farewell is not None:
+            self._command(self._farewell)
 
     # ---- from the card ------------------------------------------------------------------------
 
@@ -94,12 +103,17 @@ class RemoteLeg:
 
     def reject(self, status: int, reason: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         """Refuse with a final status."""
-        self._command(wire.Reject(self._leg, status, reason, headers))
+        self._farewell = wire.Reject(self._leg, status, reason, headers)
+        self._command(self._farewell)
 
     def play(self, pcm: bytes, mark: Mark, *, last: bool = False) -> None:
         """Queue audio at the card. Hot path."""
-        if not self._closed:
-            self._send(pack_play(self._leg, mark, PlayFlag.LAST if last else PlayFlag.NONE, pcm))
+        if self._closed:
+            return
+        while len(pcm) > _PLAY_BYTES:
+            self._send(pack_play(self._leg, mark, PlayFlag.NONE, pcm[:_PLAY_BYTES]))
+            pcm = pcm[_PLAY_BYTES:]
+        self._send(pack_play(self._leg, mark, PlayFlag.LAST if last else PlayFlag.NONE, pcm))
 
     def flush(self) -> Awaitable[wire.Flushed]:
         """Drop the card's playout buffer."""
@@ -139,4 +153,5 @@ class RemoteLeg:
 
     def close(self, status: int, reason: str, *, drain: bool = False) -> None:
         """End the leg."""
-        self._command(wire.Hangup(self._leg, status, reason, drain))
+        self._farewell = wire.Hangup(self._leg, status, reason, drain)
+        self._command(self._farewell)
