@@ -39,6 +39,11 @@ class HttpServer:
                 f"http.listen {self._listen.address}:{self._listen.port} cannot be used: {reason}"
             ) from exc
 
+    @property
+    def port(self) -> int:
+        """The TCP port in use, also when 0 was configured."""
+        return int(self._runner.addresses[0][1])
+
     async def close(self) -> None:
         """Stop serving."""
         await self._runner.cleanup()
