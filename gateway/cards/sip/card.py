@@ -106,12 +106,12 @@ class SipCard:
         used = {id(port) for _, port in self._legs.values()}
         port = next((p for p in self._ports if id(p) not in used), None)
         if not self._attached or self._retiring or port is None:
-            call.hangup(*_REFUSE_NO_CORE)
+            call.answer(*_REFUSE_NO_CORE)
             return None
         try:
             invite = parse_invite(message)
         except InviteError:
-            call.hangup(400)
+            call.answer(400)
             return None
         leg_id = LegId(self._next_leg)
         self._next_leg += 1

@@ -239,7 +239,10 @@ class Leg:
 
     def _end(self, by: Side, status: int, reason: str, headers: Headers = ()) -> None:
         self._ended_by = by
-        self._call.hangup(status, reason, headers)
+        if self._answered:
+            self._call.hangup()
+        else:
+            self._call.answer(status if status >= 300 else 480, reason, headers)
 
     def _quality(self, totals: StreamQuality) -> wire.Quality:
         return wire.Quality(

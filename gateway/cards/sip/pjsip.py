@@ -8,6 +8,7 @@ What aborts or corrupts the process, and how that is avoided, is in README.md be
 import contextlib
 import ctypes
 import select
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
@@ -27,6 +28,7 @@ from gateway.cards.sip.contract import (
     PjsipError,
     StreamQuality,
 )
+from gateway.cards.sip.digits import DigitCollector
 from gateway.cards.sip.waker import Waker
 
 IncomingHandler = Callable[["SipCall", str, str], CallHandler | None]
@@ -50,6 +52,10 @@ _JITTER_BUFFER_MS: Final = (20, 20, 200, 400)
 _DISABLE_TCP_SWITCH: Final = 4
 """Index of `disable_tcp_switch` among the ints at the start of `pjsip_cfg_t`."""
 _RECORD: Final = int(pj.PJMEDIA_DIR_DECODING)
+_DTMF_UPDATE: Final = 1
+_DTMF_END: Final = 2
+_UNKNOWN_DURATION_MS: Final = 60_000
+"""PJSIP says -1 as an unsigned number."""
 _SEND: Final = int(pj.PJMEDIA_DIR_ENCODING)
 
 
@@ -143,6 +149,7 @@ class _Call(pj.Call):
         self.facade: SipCall | None = SipCall(self)
         self.handler: CallHandler | None = None
         self.audio_index = -1
+        self.digits = DigitCollector()
 
     def onCallState(self, prm: Any) -> None:
         with callback("onCallState"):
@@ -165,14 +172,28 @@ class _Call(pj.Call):
             stream = prm.streamInfo
             stream.jbInit, stream.jbMinPre, stream.jbMaxPre, stream.jbMax = _JITTER_BUFFER_MS
 
-    def onDtmfDigit(self, prm: Any) -> None:
-        with callback("onDtmfDigit"):
-            info = prm.method == pj.PJSUA_DTMF_METHOD_SIP_INFO
-            duration = int(prm.duration)
+    def onDtmfEvent(self, prm: Any) -> None:
+        with callback("onDtmfEvent"):
+            digit, duration_ms, flags = str(prm.digit), int(prm.duration), int(prm.flags)
+            if duration_ms >= _UNKNOWN_DURATION_MS:
+                duration_ms = 0
+            if prm.method == pj.PJSUA_DTMF_METHOD_SIP_INFO:
+                self._tell([(digit, duration_ms)], "info")
+            else:
+                update, end = bool(flags & _DTMF_UPDATE), bool(flags & _DTMF_END)
+                now = time.monotonic()
+                self._tell(self.digits.add(digit, duration_ms, now, update=update, end=end), "rfc4733")
+
+    def expire_digits(self) -> None:
+        """Give up waiting for the end of a digit."""
+        if self.digits.waiting:
+            with callback("expire_digits"):
+                self._tell(self.digits.expire(time.monotonic()), "rfc4733")
+
+    def _tell(self, digits: list[tuple[str, int]], method: DtmfMethod) -> None:
+        for digit, duration_ms in digits:
             if self.handler is not None:
-                self.handler.on_digit(
-                    str(prm.digit), duration if 0 < duration < 60000 else 0, "info" if info else "rfc4733"
-                )
+                self.handler.on_digit(digit, duration_ms, method)
 
     def onCallTransferRequest(self, prm: Any) -> None:
         # Accepting would make PJSIP dial by itself.
@@ -249,12 +270,15 @@ class SipCall:
         return str(info.callIdString)
 
     def answer(self, status: int, reason: str = "", headers: Headers = ()) -> None:
-        """Send a provisional or the successful response to the INVITE."""
+        """Respond to the INVITE, also to refuse it."""
         with _pjsip_errors():
             self._alive.answer(_options(status, reason, headers))
 
     def hangup(self, status: int = 0, reason: str = "", headers: Headers = ()) -> None:
-        """End the call: final response, CANCEL or BYE, whatever its state asks for."""
+        """End the call: final response, CANCEL or BYE, whatever its state asks for.
+
+        PJSIP leaves `reason` and `headers` out of a final response; use `answer` to refuse.
+        """
         with _pjsip_errors():
             self._alive.hangup(_options(status, reason, headers))
 
@@ -454,3 +478,5 @@ class Endpoint:
     def tick(self) -> None:
         """Advance the media clock by 20 ms: ports hear and speak one frame each."""
         self._clock.tick()
+        for call in self._calls:
+            call.expire_digits()

@@ -46,7 +46,7 @@ def _serve(order: SpawnCard, lifeline: int | None) -> None:
 
     def incoming(call: SipCall, message: str, source: str) -> CallHandler | None:
         if card is None:
-            call.hangup(503)
+            call.answer(503)
             return None
         return card.on_invite(call, message, source)
 
