@@ -6,7 +6,7 @@ from datetime import timedelta
 import typer
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_DURATION = re.compile(r"(\d{1,6})([smhd])")
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 
 
 def parse_duration(text: str) -> timedelta:

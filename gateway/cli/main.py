@@ -9,6 +9,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import Any, Final
 
 import typer
@@ -80,6 +81,9 @@ def gateway() -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; `arguments` without the program's name. Returns the exit status."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A terminal that cannot show a character gets its number, not a traceback.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(arguments, prog_name="gateway")
     except SystemExit as exc:

@@ -134,7 +134,6 @@ def _syntax_error(file: str, exc: MarkedYAMLError) -> ConfigError:
     mark = exc.problem_mark or exc.context_mark
     place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place(1, 1)
     said = (exc.problem or exc.context or "a syntax error").strip().replace("\n", " ")
-    said = _QUOTED_TEXT.sub("…", said)
     hint = ""
     if "mapping values are not allowed" in said:
         hint = 'a text with ": " in it needs quotes, and keys of one level the same indentation'
@@ -142,7 +141,7 @@ def _syntax_error(file: str, exc: MarkedYAMLError) -> ConfigError:
         hint = "a text that begins with * needs quotes"
     elif "\\t" in said or "'\t'" in said:
         hint = "indent with spaces, not tabs"
-    found = f"{said.removeprefix('found ')} (YAML syntax)"
+    found = f"{_QUOTED_TEXT.sub('…', said).removeprefix('found ')} (YAML syntax)"
     return ConfigError([Problem(file, place.line, place.column, "", found, "valid YAML", hint)])
 
 
@@ -157,7 +156,11 @@ class _Builder:
     def build(self, node: Node, path: KeyPath) -> object:
         """The node's data; `path` is where it stands."""
         document = self._document
-        document.values[path] = Place(node.start_mark.line + 1, node.start_mark.column + 1)
+        place = Place(node.start_mark.line + 1, node.start_mark.column + 1)
+        if isinstance(node, ScalarNode) and node.style is None and not node.value:
+            # A value that was left out has no place of its own.
+            place = document.keys.get(path, place)
+        document.values[path] = place
         self._nodes += 1
         if len(path) > MAX_DEPTH or self._nodes > MAX_NODES:
             limit = f"at most {MAX_DEPTH} levels and {MAX_NODES} values"

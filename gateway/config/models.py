@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from gateway.config.section import Expected, Number, Section, Whole, unfit
+from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
 
 Codec = Literal["pcmu", "pcma", "g722", "gsm", "ilbc", "speex"]
 
@@ -40,7 +40,7 @@ class ListenAddress(Section):
 
     transport: Literal["udp", "tcp"]
     address: str
-    port: Annotated[Whole, Field(ge=1, le=65535)]
+    port: Annotated[int, Field(ge=1, le=65535), NO_TRUTH_VALUE]
 
     @model_validator(mode="before")
     @classmethod
@@ -72,7 +72,7 @@ class HttpListen(Section):
     expected: ClassVar[str] = "ADDRESS:PORT such as 127.0.0.1:8080"
 
     address: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$"), Expected("an IP address or a host name")]
-    port: Annotated[Whole, Field(ge=0, le=65535)]
+    port: Annotated[int, Field(ge=0, le=65535), NO_TRUTH_VALUE]
 
     @model_validator(mode="before")
     @classmethod
@@ -90,8 +90,8 @@ class PortRange(Section):
 
     expected: ClassVar[str] = "LOW-HIGH such as 20000-24999, from 1024 to 65535"
 
-    low: Annotated[Whole, Field(ge=1024, le=65534)]
-    high: Annotated[Whole, Field(ge=1025, le=65535)]
+    low: Annotated[int, Field(ge=1024, le=65534), NO_TRUTH_VALUE]
+    high: Annotated[int, Field(ge=1025, le=65535), NO_TRUTH_VALUE]
 
     @model_validator(mode="before")
     @classmethod
@@ -125,7 +125,7 @@ class NodeConfig(Section):
     """Name of the node in CDRs, metrics and the Server header."""
     run_dir: Path = Path("run")
     """Unix sockets, pid files and the call database; relative to the configuration file."""
-    drain_timeout_s: Annotated[Number, Field(ge=0, le=86400)] = 60.0
+    drain_timeout_s: Annotated[float, Field(ge=0, le=86400), NO_TRUTH_VALUE] = 60.0
     """How long SIGTERM waits for running calls."""
 
 
@@ -143,11 +143,11 @@ class SipConfig(Section):
     """What Via, Record-Route, Contact and SDP say; default: the interface's that faces the peer."""
     rtp_ports: PortRange = PortRange(low=20000, high=24999)
     """UDP ports for RTP and RTCP; 20 for every four calls."""
-    max_calls: Annotated[Whole, Field(ge=1, le=2000)] = 200
+    max_calls: Annotated[int, Field(ge=1, le=2000), NO_TRUTH_VALUE] = 200
     """Calls beyond this are refused with 503 and Retry-After."""
     codecs: Annotated[list[Codec], Field(min_length=1)] = Field(default_factory=lambda: list(CODECS))
     """Codecs offered, in order of preference."""
-    rtp_timeout_s: Annotated[Number, Field(ge=1, le=3600)] = 20.0
+    rtp_timeout_s: Annotated[float, Field(ge=1, le=3600), NO_TRUTH_VALUE] = 20.0
     """A call without RTP from the far end for this long is ended."""
 
     @property
@@ -213,7 +213,7 @@ class _AgentBase(Section):
         str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$"), Expected("a language code such as en or pt-BR")
     ] = "en"
     """Language of the gateway's own prompts (apologies)."""
-    answer_budget_ms: Annotated[Whole, Field(ge=0, le=60000)] = 3000
+    answer_budget_ms: Annotated[int, Field(ge=0, le=60000), NO_TRUTH_VALUE] = 3000
     """How long the phone may ring while the backend connects, before the call is answered anyway."""
 
 
@@ -239,7 +239,7 @@ class OpenAIRealtimeAgent(_AgentBase):
     """Voice of the service."""
     transcription_model: str | None = "gpt-transcribe"
     """Model that writes down what the caller says; null to do without."""
-    turn_silence_ms: Annotated[Whole, Field(ge=100, le=5000)] = 500
+    turn_silence_ms: Annotated[int, Field(ge=100, le=5000), NO_TRUTH_VALUE] = 500
     """Silence that ends the caller's turn (server VAD)."""
 
     @field_validator("url")

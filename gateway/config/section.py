@@ -1,10 +1,11 @@
 """The base of all parts of a file, and how a model says in plain words what it wants."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, LiteralString
+from typing import ClassVar, Final, LiteralString
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 UNFIT: LiteralString = "unfit"
 """Error type of `unfit`; its context holds `expected` and perhaps `found` and `key`."""
@@ -35,11 +36,8 @@ def _no_truth_value(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_no_truth_value)]
-"""A whole number; `true` does not count as 1."""
-
-Number = Annotated[float, BeforeValidator(_no_truth_value)]
-"""A number; `true` does not count as 1."""
+NO_TRUTH_VALUE: Final = BeforeValidator(_no_truth_value)
+"""For `Annotated` numbers, behind their bounds: `true` does not count as 1."""
 
 
 class Section(BaseModel):
@@ -48,4 +46,17 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     expected: ClassVar[str] = ""
-    """What to write, for sections that can be given as one text."""
+    """What to write, for sections that are given as one text."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """For editors, a section that is given as one text is a text."""
+        found = handler(core_schema)
+        if not cls.expected:
+            return found
+        described = handler.resolve_ref_schema(found)
+        described.clear()
+        described |= {"type": "string", "title": cls.__name__, "description": cls.expected}
+        return found

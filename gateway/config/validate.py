@@ -83,6 +83,11 @@ class _Type:
         only = options[0].annotation if len(options) == 1 else None
         return only if isinstance(only, type) and issubclass(only, BaseModel) else None
 
+    @property
+    def is_mapping(self) -> bool:
+        """Whether the keys are free to choose."""
+        return get_origin(self.options()[0].annotation) in (dict, Mapping)
+
     def by_tag(self) -> dict[str, "_Type"]:
         """Members of a discriminated union by tag."""
         tag_field = next((e.discriminator for e in self.unwrapped().extras if isinstance(e, FieldInfo)), None)
@@ -137,16 +142,19 @@ class _Spot:
 def _resolve(model: type[BaseModel], data: object, location: tuple[str | int, ...]) -> _Spot:
     spot = _Spot((), "", _Type(model), None)
     value = data
+    entered_mapping = False
     for part in location:
-        if part == _KEY_MARKER:
+        if part == _KEY_MARKER and entered_mapping:
             spot.about_key = True
             continue
         tags = spot.kind.by_tag() if spot.kind is not None else {}
         if part in tags:
             # pydantic names the chosen member of a union; it is no key of the file.
             spot.kind = tags[str(part)]
+            entered_mapping = False
             continue
         spot.parent, spot.kind = spot.kind, _child(spot.kind, part)
+        entered_mapping = spot.parent is not None and spot.parent.is_mapping
         if isinstance(value, dict | list):
             spot.path = (*spot.path, part)
             inside = isinstance(part, int) and isinstance(value, list) and part < len(value)
