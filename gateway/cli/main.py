@@ -5,7 +5,6 @@ file is wrong · 130 interrupted with Ctrl-C.
 """
 
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -33,16 +32,12 @@ class _LazyCommands(TyperGroup):
     """Imports a command's module when the command is used, so that start-up stays fast."""
 
     def list_commands(self, _ctx: Any) -> list[str]:
-        return [name for name, target in _COMMANDS.items() if _exists(target)]
+        return list(_COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in _COMMANDS and cmd_name not in self.commands:
             self.add_command(_load(cmd_name), cmd_name)
         return super().get_command(ctx, cmd_name)
-
-
-def _exists(target: str) -> bool:
-    return importlib.util.find_spec(target.partition(":")[0]) is not None
 
 
 def _load(name: str) -> Any:
