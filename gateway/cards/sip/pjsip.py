@@ -52,6 +52,8 @@ _JITTER_BUFFER_MS: Final = (20, 20, 200, 400)
 _DISABLE_TCP_SWITCH: Final = 4
 """Index of `disable_tcp_switch` among the ints at the start of `pjsip_cfg_t`."""
 _RECORD: Final = int(pj.PJMEDIA_DIR_DECODING)
+_RTP_CLOCK_HZ: Final = {"G722": 8000}
+"""Where the RTP clock is not the sample rate (RFC 3551 §4.5.2); PJSIP names the latter."""
 _DTMF_UPDATE: Final = 1
 _DTMF_END: Final = 2
 _UNKNOWN_DURATION_MS: Final = 60_000
@@ -221,9 +223,10 @@ class _Call(pj.Call):
             return facade.media
         codec = stream.audCodecParam
         srtp = stream.proto in (pj.PJMEDIA_TP_PROTO_RTP_SAVP, pj.PJMEDIA_TP_PROTO_RTP_SAVPF)
+        name = str(stream.codecName)
         ptime_ms = int(codec.info.frameLen) * int(codec.setting.frmPerPkt)
         facade.media = MediaInfo(
-            str(stream.codecName), int(stream.codecClockRate), ptime_ms, srtp, sending, receiving
+            name, _RTP_CLOCK_HZ.get(name, int(stream.codecClockRate)), ptime_ms, srtp, sending, receiving
         )
         self._connect(facade, sending, receiving)
         return facade.media

@@ -1,0 +1,25 @@
+"""Many short calls through one card leave nothing behind."""
+
+from gateway.wire import card as wire
+from tests.integration.card.cards import Rack
+from tests.integration.card.core import auto_answer
+from tests.integration.card.sipp import invite, pause, receive, run_sipp, sdp, send
+
+SHORT_CALL = [invite(sdp()), receive(200), send("ACK"), pause(60), send("BYE", 2), receive(200)]
+
+
+async def test_four_hundred_short_calls_do_not_grow_the_card(cards: Rack) -> None:
+    card = await cards.card()
+    core = await card.core()
+    auto_answer(core)
+    first = await run_sipp(card.sip_port, SHORT_CALL, calls=100, rate=25)
+    assert first.status == 0, first.output
+    await core.until(lambda: len(core.of(wire.LegClosed)) == 100)
+    memory_kb, descriptors = card.rss_kb(), card.descriptors()
+    rest = await run_sipp(card.sip_port, SHORT_CALL, calls=400, rate=25)
+    assert rest.status == 0, rest.output
+    await core.until(lambda: len(core.of(wire.LegClosed)) == 500)
+    assert len(core.of(wire.Answered)) == 500
+    assert {m.status for m in core.of(wire.LegClosed)} == {200}
+    assert card.descriptors() <= descriptors
+    assert card.rss_kb() - memory_kb < 400, (memory_kb, card.rss_kb())
