@@ -9,6 +9,11 @@ may hold the end of one run and the start of the next, so that runs play without
 When only a part of a frame is left, a closed run is padded with silence, an open one waits for more
 (and that is an underrun). A run is superseded, without `MarkFinished`, when another mark follows it
 before it was closed; interleaved marks count as new runs.
+
+A source that delivers in real time and hiccups once would stay late for the rest of the run: what
+it missed is played after a gap, and everything behind it later. So the gap is made good: while
+playout is behind, every second quiet frame is skipped, for as long as more audio waits behind it.
+Pauses become shorter, no word is lost, and a source ahead of real time never gets there.
 """
 
 from array import array
@@ -23,6 +28,10 @@ PLAYOUT_LIMIT_MS = 120_000
 """Longest backlog held."""
 _FADE_MS = 4
 """Ramp to silence on flush, against a click."""
+_QUIET_PEAK = 256
+"""A frame whose samples all stay below this (−42 dBFS) may be skipped unheard."""
+_MAX_BEHIND_MS = 400
+"""No more than this is made good of one gap, or of several before it could be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,8 @@ class Playout:
         self._runs: deque[_Run] = deque()
         self._fade = b""
         self._paused = self._dry = False
+        self._behind_frames = 0
+        self._skipped_last = False
         self._events: list[MarkStarted | MarkFinished] = []
         self._overflow_bytes = 0
         self.queued_bytes = 0
@@ -99,6 +110,8 @@ class Playout:
         """PCM handed out, padding not counted."""
         self.underruns = 0
         """Times an open run had less than a frame left, once per gap."""
+        self.skipped_bytes = 0
+        """Quiet PCM left out to make good for underruns."""
 
     @property
     def overflow_ms(self) -> int:
@@ -144,6 +157,8 @@ class Playout:
         """The next 20 ms, exactly one frame, or None for silence."""
         frame, self._fade = self._fade, b""
         if not self._paused and self._runs:
+            if self._behind_frames:
+                self._catch_up(self._runs[0])
             frame = self._fill(frame)
         if not frame:
             return None
@@ -160,7 +175,7 @@ class Playout:
             self._ms(self.queued_bytes),
         )
         self._runs.clear()
-        self.queued_bytes = 0
+        self.queued_bytes = self._behind_frames = 0
         self._paused = self._dry = False
         return result
 
@@ -182,9 +197,10 @@ class Playout:
             run = self._runs[0]
             alone = len(self._runs) == 1
             if run.queued_bytes < need and not run.closed and alone:
-                if run.started and not self._dry:
+                if run.started:
+                    self._behind_frames = min(self._behind_frames + 1, _MAX_BEHIND_MS // PTIME_MS)
+                    self.underruns += not self._dry
                     self._dry = True
-                    self.underruns += 1
                 break
             if run.queued_bytes:
                 frame += self._take(run, need)
@@ -192,6 +208,19 @@ class Playout:
                 self._runs.popleft()  # superseded while open
             self._settle()
         return frame
+
+    def _catch_up(self, run: _Run) -> None:
+        """Skip one quiet frame, if there is one to skip and audio behind it."""
+        size = self._frame_bytes
+        self._skipped_last = not self._skipped_last
+        if not self._skipped_last or not run.started or run.queued_bytes < 2 * size:
+            return
+        head = run.chunks[0][run.offset_bytes : run.offset_bytes + size]
+        if len(head) == size and max(map(abs, memoryview(head).cast("h"))) < _QUIET_PEAK:
+            run.pull(size)
+            self.queued_bytes -= size
+            self.skipped_bytes += size
+            self._behind_frames -= 1
 
     def _take(self, run: _Run, need: int) -> bytes:
         if not run.started:
@@ -208,6 +237,7 @@ class Playout:
             run = self._runs.popleft()
             self._events.append(MarkFinished(run.mark, self._ms(run.played_bytes)))
             self._dry = False
+            self._behind_frames = 0
 
     def _ramp(self, run: _Run) -> bytes:
         samples: array[int] = array("h")

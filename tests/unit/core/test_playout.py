@@ -191,6 +191,47 @@ def test_no_audio_is_lost_or_invented(steps: list[tuple[str, int, int, bool]]) -
             getattr(playout, action)()
         finished += [e.mark for e in playout.take_events() if isinstance(e, MarkFinished)]
     overflow = playout.overflow_ms * FORMAT.sample_rate_hz * 2 / 1000
-    assert abs(playout.played_bytes + flushed + playout.queued_bytes + overflow - received) <= 8
+    assert (
+        abs(
+            playout.played_bytes
+            + playout.skipped_bytes
+            + flushed
+            + playout.queued_bytes
+            + overflow
+            - received
+        )
+        <= 8
+    )
     assert playout.queued_bytes <= 200 // 20 * FRAME
     assert len(finished) <= sum(last for *_, last in steps)
+
+
+def test_a_real_time_source_that_hiccups_is_late_only_until_the_next_pause() -> None:
+    playout = Playout(FORMAT)
+    playout.play(tone(FRAME), ONE)
+    assert playout.next_frame() is not None
+    assert frames(playout, 3) == [None] * 3
+    playout.play(tone(FRAME) * 4, ONE)  # what the hiccup held back, and this tick's frame
+    delays_ms = []
+    for _ in range(20):
+        delays_ms.append(playout.queued_ms)
+        playout.next_frame()
+        playout.play(tone(FRAME, level=5), ONE)
+    assert delays_ms[0] == 80
+    assert delays_ms[-1] == 20
+    assert playout.skipped_bytes == 3 * FRAME
+
+
+def test_words_are_never_skipped_to_catch_up() -> None:
+    playout = Playout(FORMAT)
+    playout.play(tone(FRAME), ONE)
+    frames(playout, 4)
+    playout.play(tone(FRAME) * 10, ONE, last=True)
+    assert len([f for f in frames(playout, 12) if f]) == 10
+    assert playout.skipped_bytes == 0
+
+
+def test_a_source_ahead_of_real_time_keeps_its_pauses() -> None:
+    playout = Playout(FORMAT)
+    playout.play(tone(FRAME) + bytes(FRAME * 20) + tone(FRAME), ONE, last=True)
+    assert len([f for f in frames(playout, 30) if f is not None]) == 22
