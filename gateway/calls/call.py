@@ -8,6 +8,7 @@ from typing import Any, Final
 from gateway.backends import contract as ai
 from gateway.calls import checkpoint
 from gateway.calls.bridge import Bridge
+from gateway.calls.endings import by_fault, by_leg
 from gateway.calls.journal import Journal
 from gateway.calls.tools import END_CALL, TOOLS, tool_result
 from gateway.config.models import AgentConfig
@@ -25,17 +26,11 @@ _CLOSE_TIMEOUT_S: Final = 12.0
 """From our BYE to the end of the leg (a BYE may be retransmitted for 32 s; we don't wait for all)."""
 _GOODBYE_TIMEOUT_S: Final = 60.0
 """How long the agent's last words may take."""
+_LINGER_S: Final = 0.2
+"""Between the last words and BYE, for the jitter buffer of the far end."""
 _STEADY_S: Final = 10.0
 """A backend lost sooner after a reconnect is not tried again."""
 _MAX_FAILED_RESPONSES: Final = 2
-
-_FAULT_REASON: Final[dict[ai.FaultKind, Reason]] = {
-    "unreachable": Reason.BACKEND_UNREACHABLE,
-    "refused": Reason.BACKEND_REFUSED,
-    "lost": Reason.BACKEND_LOST,
-    "protocol": Reason.BACKEND_PROTOCOL,
-    "expired": Reason.BACKEND_LOST,
-}
 
 MakeBackend = Callable[[AgentConfig, ai.BackendContext, tuple[dict[str, Any], ...]], ai.Backend]
 
@@ -218,12 +213,13 @@ class Call:
     async def _apologise(self, error: ai.BackendError) -> None:
         """Say that the AI is not available, and end the call. Never returns."""
         self._enter(CallState.APOLOGISING)
-        termination = Termination(_FAULT_REASON[error.kind], str(error))
+        termination = by_fault(error)
         self._journal.note(TimelineKind.PROMPT, name="apology", language=self._settings.agent.language)
         mark = self._bridge.play_prompt(self._settings.apology)
         deadline = self._settings.clock() + _GOODBYE_TIMEOUT_S
         while (event := await self._next(deadline)) is not None:
             if isinstance(event, wire.PlayFinished) and event.mark == mark:
+                await self._linger()
                 break
         raise CallEndedError(termination)
 
@@ -240,7 +236,16 @@ class Call:
 
     async def _let_agent_finish(self) -> None:
         """Wait until the running answer is complete and has been heard."""
-        deadline = self._settings.clock() + _GOODBYE_TIMEOUT_S
+        await self._until_silent(self._settings.clock() + _GOODBYE_TIMEOUT_S)
+        await self._linger()
+
+    async def _linger(self) -> None:
+        """What was played last is still on its way to the caller's ear."""
+        deadline = self._settings.clock() + _LINGER_S
+        while await self._next(deadline) is not None:
+            pass
+
+    async def _until_silent(self, deadline: float) -> None:
         responding = self._backend is not None
         while responding or self._bridge.agent_audible:
             event = await self._next(deadline)
@@ -306,7 +311,8 @@ class Call:
         match event:
             case wire.LegClosed():
                 self._leg_closed = True
-                raise CallEndedError(self._far_end_termination(event))
+                self._journal.figures.sip_status = event.status
+                raise CallEndedError(by_leg(event, answered=self._journal.figures.answered_s is not None))
             case wire.RtpStalled():
                 raise CallEndedError(Termination(Reason.RTP_TIMEOUT, f"{event.silent_s:.0f} s without RTP"))
             case _EndRequested():
@@ -314,16 +320,6 @@ class Call:
             case ai.BackendLost():
                 self._fault(event.error)
         return event
-
-    def _far_end_termination(self, closed: wire.LegClosed) -> Termination:
-        answered = self._journal.figures.answered_s is not None
-        if closed.status == 488 and not answered:
-            return Termination(Reason.NOT_ACCEPTABLE, closed.reason)
-        self._journal.figures.sip_status = closed.status
-        if closed.by == "far_end":
-            return Termination(Reason.CALLER_HANGUP if answered else Reason.CANCELLED)
-        lost = Reason.CARD_LOST if closed.by == "card" and closed.status == 500 else Reason.SIGNALLING_FAILED
-        return Termination(lost, f"{closed.status} {closed.reason}")
 
     def _enter(self, state: CallState) -> None:
         if state is not self._state:

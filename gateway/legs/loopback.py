@@ -77,6 +77,10 @@ class LoopbackLeg:
             raise LocalError(f"the loopback leg has an owner already ({call_id})")
         self._sink = sink
 
+    def abandon(self) -> None:
+        """The owner is gone without a word; the leg lives on for the next one."""
+        self._sink = None
+
     # ---- commands -----------------------------------------------------------------------------
 
     def ring(self) -> None:
@@ -192,11 +196,13 @@ class LoopbackLeg:
 
     def hear(self, pcm: bytes | None) -> None:
         """20 ms from the peer; None when no packet came."""
-        if not self.live or self._sink is None:
+        if not self.live:
             return
         self._ticks += 1
         self._ticks_heard += pcm is not None
         self._ticks_silent = 0 if pcm is not None else self._ticks_silent + 1
+        if self._sink is None:
+            return
         if pcm is None or self.peer_held:
             self._sink.on_audio(self._format.silence(PTIME_MS), HeardFlag.CONCEALED)
         else:

@@ -1,0 +1,30 @@
+"""Which `Termination` follows from what ended a call. Pure."""
+
+from typing import Final
+
+from gateway.backends.contract import BackendError, FaultKind
+from gateway.core.termination import Reason, Termination
+from gateway.wire.card import LegClosed
+
+_FAULT_REASON: Final[dict[FaultKind, Reason]] = {
+    "unreachable": Reason.BACKEND_UNREACHABLE,
+    "refused": Reason.BACKEND_REFUSED,
+    "lost": Reason.BACKEND_LOST,
+    "protocol": Reason.BACKEND_PROTOCOL,
+    "expired": Reason.BACKEND_LOST,
+}
+
+
+def by_fault(error: BackendError) -> Termination:
+    """The AI service is of no use."""
+    return Termination(_FAULT_REASON[error.kind], str(error))
+
+
+def by_leg(closed: LegClosed, *, answered: bool) -> Termination:
+    """The leg ended without our asking for it."""
+    if closed.status == 488 and not answered:
+        return Termination(Reason.NOT_ACCEPTABLE, closed.reason)
+    if closed.by == "far_end":
+        return Termination(Reason.CALLER_HANGUP if answered else Reason.CANCELLED)
+    lost = Reason.CARD_LOST if closed.by == "card" and closed.status == 500 else Reason.SIGNALLING_FAILED
+    return Termination(lost, f"{closed.status} {closed.reason}")
