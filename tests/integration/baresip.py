@@ -103,7 +103,11 @@ class Baresip:
 
     async def event(self, kind: str, count: int = 1) -> None:
         """Wait until `count` events of a type have come."""
-        await self._until(lambda: sum(e.get("type") == kind for e in self.events) >= count)
+        await self._until(lambda: len(self.events_of(kind)) >= count)
+
+    def events_of(self, kind: str) -> list[dict[str, Any]]:
+        """All events of a type so far."""
+        return [event for event in self.events if event.get("type") == kind]
 
     def heard(self) -> npt.NDArray[np.int16]:
         """Everything decoded so far, all calls, 8000 Hz."""
