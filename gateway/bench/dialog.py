@@ -100,7 +100,7 @@ class Dialog:
         self.line, self.ids = line, ids
         self.state = DialogState.IDLE
         self.failure = ""
-        """Why the call failed: a SIP status line without its version, or our own words."""
+        """Why the call failed: a SIP status with its reason and any Retry-After, or our own words."""
         self.ended_by: Literal["caller", "far_end"] | None = None
         self.invited_s: float | None = None
         self.answered_s: float | None = None
@@ -210,7 +210,9 @@ class Dialog:
         if self.state is DialogState.CALLING:
             self._to_tag = message.to_tag
             self._ack = self._request("ACK", 1)
-            self._fail(message.start_line.removeprefix("SIP/2.0 "))
+            retry_after = message.first("retry-after")
+            again = f" (Retry-After: {retry_after})" if retry_after else ""
+            self._fail(message.start_line.removeprefix("SIP/2.0 ") + again)
         return [self._ack] if self._ack else []
 
     def _answered(self, message: SipMessage, now_s: float) -> None:

@@ -97,11 +97,14 @@ def test_no_answer_fails_and_cancels_only_what_was_seen(ringing: bool) -> None:
 def test_a_refusal_is_acknowledged_on_the_invites_branch() -> None:
     dialog = Dialog(LINE, IDS)
     (invite,) = dialog.start(0.0)
-    refusal = _response(invite, "503 Service Unavailable")
+    refusal = _response(invite, "503 Service Unavailable", "Retry-After: 2")
     (ack,) = dialog.handle(refusal, 0.1)
     assert parse_message(ack).first("via") == parse_message(invite).first("via")
     assert parse_message(ack).to_tag == "theirs"
-    assert (dialog.state, dialog.failure) == (DialogState.FAILED, "503 Service Unavailable")
+    assert (dialog.state, dialog.failure) == (
+        DialogState.FAILED,
+        "503 Service Unavailable (Retry-After: 2)",
+    )
     assert dialog.handle(refusal, 0.6) == [ack]
 
 
