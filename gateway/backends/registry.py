@@ -45,7 +45,7 @@ class Backends:
             model=context.agent,
             audio=agent.audio,
             turn_silence_ms=_BOT_SILENCE_MS,
-            transcription_model=None,
+            transcription_model="embedded",
         )
         return OpenAIRealtimeBackend(as_service, context, self._bot, (), speaks_first=True)
 

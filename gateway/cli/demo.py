@@ -31,11 +31,14 @@ silence 20
 say ask_billing.wav
 hear 10
 silence 20
+say yes_please.wav
+hear 10
+silence 20
 say goodbye.wav
 hear 10
 ended 20
 """
-"""The greeting, an interruption, a request and a goodbye."""
+"""The greeting, an interruption, a request, its confirmation and a goodbye."""
 
 _CONFIG: Final = """\
 node: {{name: demo, run_dir: run/, drain_timeout_s: 3}}

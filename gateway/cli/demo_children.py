@@ -48,7 +48,7 @@ async def _ends(process: asyncio.subprocess.Process, number: signal.Signals) -> 
     """Whether a process ends in good time after a signal; True if it has ended already."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
-            process.send_signal(number)
+            os.kill(process.pid, number)  # send_signal would reap it behind asyncio's back
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_WITHIN_S):
                 await process.wait()
