@@ -76,10 +76,16 @@ class CoreLink:
         self._listener = listener
         self._current: _CoreConnection | None = None
         self._server: asyncio.Server | None = None
+        self._path = Path()
+
+    @property
+    def connected(self) -> bool:
+        """Whether a core is there."""
+        return self._current is not None
 
     async def open(self, run_dir: Path) -> None:
         """Listen on `run_dir`/edge.sock."""
-        path = run_dir / EDGE_SOCKET
+        path = self._path = run_dir / EDGE_SOCKET
         path.unlink(missing_ok=True)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(lambda: _CoreConnection(self), path=str(path))
@@ -100,6 +106,7 @@ class CoreLink:
         """Stop listening, drop the core."""
         if self._server is not None:
             self._server.close()
+            self._path.unlink(missing_ok=True)
         if self._current is not None:
             self._current.close()
 

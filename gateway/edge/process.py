@@ -13,7 +13,7 @@ from gateway.config.models import CALLS_PER_CARD, GatewayConfig
 from gateway.edge.dispatcher import Dispatcher
 from gateway.edge.face import Face, Listener
 from gateway.edge.fleet import Fleet
-from gateway.edge.link import open_status_socket
+from gateway.edge.link import STATUS_SOCKET, open_status_socket
 from gateway.edge.lookup import InterfaceLookup
 from gateway.edge.routing import Router
 from gateway.edge.rundir import CannotStartError, held_run_dir
@@ -91,6 +91,7 @@ class Edge:
                 await self._end()
                 clock.cancel()
             status.close()
+            (self._run_dir / STATUS_SOCKET).unlink(missing_ok=True)
         finally:
             await self._supervisor.close()
             await self._dispatcher.close()

@@ -86,6 +86,8 @@ class Supervisor:
         """After `StopCore`: wait for it to leave by itself, then make it."""
         core = self._children["core"]
         core.no_more()
+        if not self._link.connected:
+            patience_s = 0.0  # it can't have heard
         if not await core.ended_within(patience_s):
             await core.stop(_CHILD_STOP_S)
 
@@ -171,6 +173,7 @@ class Supervisor:
             dispatcher.router.counters["card_deaths_total"] += 1
         dispatcher.on_card_death(card)
         self._link.send(CardDown(card, pid, status))
+        Path(card_socket(self._run_dir, card)).unlink(missing_ok=True)
         if not self._was_ready and dispatcher.fleet.early_deaths >= _EARLY_DEATHS_TO_GIVE_UP:
             self._on_failure(f"line cards do not start ({status})")
         self._on_change()
