@@ -26,3 +26,8 @@ def alaw_encode(pcm: bytes) -> bytes:
 def alaw_decode(data: bytes) -> bytes:
     """A-law to s16le PCM."""
     return audioop.alaw2lin(data, 2)
+
+
+def rms(pcm: bytes) -> int:
+    """Root mean square of s16le PCM, 0 to 32767."""
+    return audioop.rms(pcm, 2)
