@@ -64,7 +64,9 @@ async def test_no_hops_left(far_end: RawSip) -> None:
     assert await far_end.final_status(request) == 483
 
 
-@pytest.mark.parametrize(("method", "status"), [("FROBNICATE", 501), ("PUBLISH", 405), ("BYE", 481), ("INFO", 481)])
+@pytest.mark.parametrize(
+    ("method", "status"), [("FROBNICATE", 501), ("PUBLISH", 405), ("BYE", 481), ("INFO", 481)]
+)
 async def test_methods_that_are_not_served_here(far_end: RawSip, method: str, status: int) -> None:
     request = far_end.request(method)
     if status == 481:
