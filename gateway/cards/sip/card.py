@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from gateway.cards.sip.contract import CallHandler, PjsipError
+from gateway.cards.sip.contract import CallHandler, PjsipError, Refusal
 from gateway.cards.sip.invite import InviteError, parse_invite
 from gateway.cards.sip.leg import Leg, LegContext
 from gateway.cards.sip.link import CoreLink
@@ -20,7 +20,7 @@ from gateway.wire import card as wire
 from gateway.wire.edge import STATUS_INTERVAL_S, CardStatus, SpawnCard, pack_status
 from gateway.wire.frames import WIRE_VERSION, FrameKind, PlayFlag, WireError, unpack_play
 
-_REFUSE_NO_CORE = (503, "Service Unavailable", (("Retry-After", "5"),))
+_NO_CORE = Refusal(503, "Service Unavailable", (("Retry-After", "5"),))
 _SECOND_S = 1.0
 _SETTLE_S = 0.3
 """The clock goes on this long after the last leg: PJSIP takes ports off the bridge on its ticks."""
@@ -55,6 +55,11 @@ class SipCard:
     def ticking(self) -> bool:
         """Whether the media clock must run."""
         return bool(self._legs) or self._clock() < self._tick_until_s
+
+    @property
+    def steady(self) -> bool:
+        """Whether there are calls and all of them are answered: only audio goes on."""
+        return bool(self._legs) and all(leg.live for leg, _ in self._legs.values())
 
     @property
     def finished(self) -> bool:
@@ -101,18 +106,16 @@ class SipCard:
 
     # ---- from PJSIP ----------------------------------------------------------------------------
 
-    def on_invite(self, call: SipCall, message: str, source: str) -> CallHandler | None:
+    def on_invite(self, call: SipCall, message: str, source: str) -> CallHandler | Refusal:
         """A new call: offer it to the core, or refuse it when there is none."""
         used = {id(port) for _, port in self._legs.values()}
         port = next((p for p in self._ports if id(p) not in used), None)
         if not self._attached or self._retiring or port is None:
-            call.answer(*_REFUSE_NO_CORE)
-            return None
+            return _NO_CORE
         try:
             invite = parse_invite(message)
         except InviteError:
-            call.answer(400)
-            return None
+            return Refusal(400)
         leg_id = LegId(self._next_leg)
         self._next_leg += 1
         incoming = wire.Incoming(
@@ -175,7 +178,7 @@ class SipCard:
         else:
             entry = self._legs.get(message.leg)
             name = type(message).__name__
-            if entry is None:
+            if entry is None or entry[0].state == "closed":
                 self._emit(wire.Refused(message.leg, name, "no such leg"))
                 return
             try:
@@ -187,7 +190,7 @@ class SipCard:
         if message.version != WIRE_VERSION:
             raise WireError(f"core speaks version {message.version}, this card {WIRE_VERSION}")
         self._attached, self._orphan_since_s = True, None
-        legs = [leg for leg, _ in self._legs.values()]
+        legs = [leg for leg, _ in self._legs.values() if leg.state != "closed"]
         self._emit(wire.Snapshot(tuple(leg.snapshot() for leg in legs)))
         for leg in legs:
             leg.report_media()

@@ -83,3 +83,12 @@ class CallHandler(Protocol):
 
     def on_digit(self, digit: str, duration_ms: int, method: DtmfMethod) -> None:
         """A DTMF digit arrived; `duration_ms` is 0 when the far end did not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A final response that is no 2xx."""
+
+    status: int
+    reason: str = ""
+    headers: Headers = ()

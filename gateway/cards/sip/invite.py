@@ -41,7 +41,7 @@ def parse_invite(message: str) -> Invite:
     for fold in (b"\n ", b"\n\t"):
         head = head.replace(fold, b" ")
     first, *lines = head.split(b"\n")
-    parts = _text(first).split(" ")
+    parts = _text(first).split()
     if len(parts) != 3 or not parts[2].startswith("SIP/"):
         raise InviteError("no request line")
     known: dict[str, str] = {}

@@ -14,6 +14,8 @@ from gateway.wire.frames import HeardFlag, pack_heard_record
 
 _DRAIN_LINGER_S = 0.1
 """Between the last audio and BYE, so that the far end's jitter buffer can play it."""
+_BYE_GRACE_S = 1.0
+"""How long the core waits for an answer to BYE before it is told that the leg has ended."""
 _DRAIN_GRACE_S = 5.0
 """A drain ends this long after its audio should have been played, whatever holds it up."""
 
@@ -77,6 +79,8 @@ class Leg:
         self._heard = b""
         self._answered = False
         self._ended_by: Side = "far_end"
+        self._ending_since_s: float | None = None
+        self._told_closed = False
         self._drain_until_s: float | None = None
         self._drained_at_s: float | None = None
         self._drain_status = (0, "")
@@ -117,6 +121,8 @@ class Leg:
 
     def hangup(self, status: int, reason: str, *, drain: bool, by: Side = "gateway") -> None:
         """End the leg now, or once its queued audio has been heard."""
+        if self._ending_since_s is not None:
+            return
         if drain and self.state == "connected" and not self.playout.drained and not self.playout.paused:
             self._drain_status = (status, reason)
             self._drain_until_s = self._context.clock() + self.playout.queued_ms / 1000 + _DRAIN_GRACE_S
@@ -163,7 +169,7 @@ class Leg:
         elif state == "disconnected":
             self.state = "closed"
             self._port.hear = self._port.speak = None
-            self._context.emit(wire.LegClosed(self._id, status, reason, self._ended_by))
+            self._tell_closed(status, reason)
             self._context.closed(self)
 
     def on_media(self, media: MediaInfo) -> None:
@@ -201,7 +207,10 @@ class Leg:
             self._end("gateway", *self._drain_status)
 
     def each_second(self, now: float) -> None:
-        """Report quality, notice a silent far end."""
+        """Report quality, notice a far end that is silent or does not answer BYE."""
+        if self._ending_since_s is not None and now - self._ending_since_s >= _BYE_GRACE_S:
+            self.state = "closed"
+            self._tell_closed(200, "BYE not answered yet")
         if not self.live:
             return
         current = self._call.quality()
@@ -237,10 +246,16 @@ class Leg:
                 )
             )
 
+    def _tell_closed(self, status: int, reason: str) -> None:
+        if not self._told_closed:
+            self._told_closed = True
+            self._context.emit(wire.LegClosed(self._id, status, reason, self._ended_by))
+
     def _end(self, by: Side, status: int, reason: str, headers: Headers = ()) -> None:
         self._ended_by = by
         if self._answered:
             self._call.hangup()
+            self._ending_since_s = self._context.clock()
         else:
             self._call.answer(status if status >= 300 else 480, reason, headers)
 

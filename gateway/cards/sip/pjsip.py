@@ -26,14 +26,17 @@ from gateway.cards.sip.contract import (
     Headers,
     MediaInfo,
     PjsipError,
+    Refusal,
     StreamQuality,
 )
 from gateway.cards.sip.digits import DigitCollector
+from gateway.cards.sip.screen import Screen
 from gateway.cards.sip.waker import Waker
 
-IncomingHandler = Callable[["SipCall", str, str], CallHandler | None]
+IncomingHandler = Callable[["SipCall", str, str], CallHandler | Refusal]
 """Told about an INVITE (the call, the message as received, its source as address:port); returns who
-follows the call, or None after it has been refused."""
+follows the call, or why it is refused. Must not end the call itself: PJSIP aborts when that happens
+while it is still announcing the call."""
 
 
 MAX_CALLS: Final = 4
@@ -352,6 +355,7 @@ class Endpoint:
         self._settings, self._incoming = settings, incoming
         self._library = ctypes.PyDLL(_pjsua2.__file__)
         self._calls: set[_Call] = set()
+        self._refused: list[tuple[SipCall, Refusal]] = []
         self.fast_pcm = fast_path_works()
         self._endpoint = pj.Endpoint()
         with _pjsip_errors():
@@ -360,6 +364,8 @@ class Endpoint:
             self._account = self._add_account()
         self._wake = epoll = select.epoll()
         self._waker = Waker(self._library, epoll.fileno())
+        self._screen = Screen(self._library)
+        self.screened = self._screen.locate(settings.sip_address, self.sip_port, self.handle_events)
 
     def _start(self) -> None:
         config = pj.EpConfig()
@@ -440,14 +446,14 @@ class Endpoint:
         self._calls.add(call)
         facade = call.facade
         assert facade is not None
+        verdict: CallHandler | Refusal = Refusal(500)
         try:
-            if self._incoming is None:
-                facade.hangup(480)
+            verdict = self._incoming(facade, message, source) if self._incoming else Refusal(480)
+        finally:
+            if isinstance(verdict, Refusal):
+                self._refused.append((facade, verdict))
             else:
-                call.handler = self._incoming(facade, message, source)
-        except Exception:
-            facade.hangup(500)
-            raise
+                call.handler = verdict
 
     def forget(self, call: _Call) -> None:
         """Let go of a call that has ended, so that a later one may reuse its index."""
@@ -472,6 +478,10 @@ class Endpoint:
         """Serve SIP, RTP and timers until something happened; True when a watched fd may be ready."""
         self._waker.arm()
         self._endpoint.libHandleEvents(timeout_ms)
+        while self._refused:
+            call, refusal = self._refused.pop()
+            with contextlib.suppress(PjsipError):  # the caller was faster
+                call.answer(refusal.status, refusal.reason, refusal.headers)
         return self._waker.rang
 
     def ready(self) -> list[tuple[int, int]]:

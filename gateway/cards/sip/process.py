@@ -13,7 +13,7 @@ import structlog
 
 from gateway.cards.sip import loop
 from gateway.cards.sip.card import SipCard
-from gateway.cards.sip.contract import CallHandler, EndpointSettings
+from gateway.cards.sip.contract import CallHandler, EndpointSettings, Refusal
 from gateway.cards.sip.pjsip import Endpoint, SipCall
 from gateway.observe.log import get_logger
 from gateway.wire.edge import SpawnCard
@@ -44,10 +44,9 @@ def _serve(order: SpawnCard, lifeline: int | None) -> None:
     _real_time()
     card: SipCard | None = None
 
-    def incoming(call: SipCall, message: str, source: str) -> CallHandler | None:
+    def incoming(call: SipCall, message: str, source: str) -> CallHandler | Refusal:
         if card is None:
-            call.answer(503)
-            return None
+            return Refusal(503)
         return card.on_invite(call, message, source)
 
     endpoint = Endpoint(
@@ -67,6 +66,8 @@ def _serve(order: SpawnCard, lifeline: int | None) -> None:
         endpoint.wake_on(lifeline)
     if not endpoint.fast_pcm:
         get_logger().warning("frames lie elsewhere than expected, using the slow audio path")
+    if not endpoint.screened:
+        get_logger().warning("packets lie elsewhere than expected, requests are not screened")
 
     def other_fd(fd: int) -> None:
         if fd == terminate:

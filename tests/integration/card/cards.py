@@ -44,6 +44,10 @@ class RunningCard:
         """Connect a core."""
         return await StandInCore.connect(self.socket_path, attach=attach)
 
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return Path(f"/proc/{self.pid}/stat").exists()
+
     def rss_kb(self) -> int:
         """Resident memory."""
         status = Path(f"/proc/{self.pid}/status").read_text()

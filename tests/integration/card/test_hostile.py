@@ -1,0 +1,170 @@
+"""Nothing a far end sends may end the process."""
+
+import asyncio
+import random
+import socket
+
+import pytest
+
+from gateway.wire import card as wire
+from tests.integration.card.cards import Rack
+from tests.integration.card.core import auto_answer
+from tests.integration.card.sipp import invite, pause, receive, run_sipp, sdp, send
+
+OFFER = (
+    "v=0\r\no=a 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    "m=audio 40000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+)
+ODD_LINES = (
+    "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:xx",
+    "m=video 4 RTP/AVP 96",
+    "m=audio 70000 RTP/SAVP 0",
+    "m=audio",
+    "a=rtpmap:0 PCMU/0",
+    "a=ptime:0",
+    "a=ptime:-5",
+    "c=IN IP4 999.1.1.1",
+    "a=fmtp:101 999-99999",
+    "Replaces: c;to-tag=x;from-tag=y",
+    "Session-Expires: 1",
+    "Require: 100rel, timer",
+    "Refer-To: <",
+    "Contact: *",
+)
+
+
+class Attacker:
+    """Sends what it likes to a card's SIP port, and knows the tags of what was answered."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind(("127.0.0.1", 0))
+        self._pings = 0
+        self.tags: dict[str, str] = {}
+        """`;tag=...` of the card by Call-ID."""
+
+    def request(
+        self, method: str, call: str, *, branch: str, cseq: int = 1, to_tag: str = "", body: str = ""
+    ) -> bytes:
+        """A request as it should be."""
+        own = f"127.0.0.1:{self._socket.getsockname()[1]}"
+        kind = "Content-Type: application/sdp\r\n" if body else ""
+        return (
+            f"{method} sip:gw@127.0.0.1:{self._port} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP {own};branch=z9hG4bK{branch}\r\n"
+            f"From: <sip:a@{own}>;tag=x\r\nTo: <sip:gw@127.0.0.1>{to_tag}\r\n"
+            f"Call-ID: {call}\r\nCSeq: {cseq} {method}\r\nContact: <sip:a@{own}>\r\nMax-Forwards: 70\r\n"
+            f"{kind}Content-Length: {len(body)}\r\n\r\n{body}"
+        ).encode()
+
+    def send(self, packet: bytes) -> None:
+        """One datagram."""
+        self._socket.sendto(packet, ("127.0.0.1", self._port))
+
+    async def settle(self) -> None:
+        """Wait until the card has read everything: it answers an OPTIONS that comes last."""
+        self._pings += 1
+        ping = f"ping{self._pings}"
+        self.send(self.request("OPTIONS", ping, branch=ping))
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(10):
+            while True:
+                headers = (await loop.sock_recv(self._socket, 65536)).decode("latin-1").split("\r\n")
+                fields = {name.lower(): value for name, _, value in (h.partition(": ") for h in headers)}
+                if headers[0].startswith("BYE "):
+                    self._confirm(headers)
+                elif fields.get("call-id") == ping:
+                    return
+                _, semicolon, tag = fields.get("to", "").partition(";tag=")
+                if semicolon:
+                    self.tags[fields.get("call-id", "")] = f";tag={tag}"
+
+    def _confirm(self, request: list[str]) -> None:
+        wanted = ("via:", "from:", "to:", "call-id:", "cseq:")
+        kept = [line for line in request if line.lower().startswith(wanted)]
+        self.send("\r\n".join(["SIP/2.0 200 OK", *kept, "Content-Length: 0", "", ""]).encode())
+
+    def close(self) -> None:
+        """Go away."""
+        self._socket.close()
+
+
+def spoilt(packet: bytes, chance: random.Random) -> bytes:
+    """The packet with a few random faults."""
+    lines = packet.split(b"\r\n")
+    for _ in range(chance.randrange(1, 5)):
+        i, j = chance.randrange(len(lines)), chance.randrange(len(lines))
+        match chance.randrange(6):
+            case 0:
+                lines[i] = lines[i][: chance.randrange(len(lines[i]) + 1)]
+            case 1:
+                lines.insert(i, chance.choice(ODD_LINES).encode())
+            case 2:
+                lines[i] = lines[i].replace(b"0", chance.choice((b"99999999999", b"-1", b"65536")), 1)
+            case 3:
+                lines[i], lines[j] = lines[j], lines[i]
+            case 4:
+                lines[i] += chance.choice((b" " * 200, b"a" * 300, b";x=y", b"\0", b'"', b"<"))
+            case _:
+                lines.insert(i, lines[j])
+    return b"\r\n".join(lines)
+
+
+async def works(card_port: int) -> None:
+    call = [invite(sdp()), receive(200), send("ACK"), pause(60), send("BYE", 2), receive(200)]
+    outcome = await run_sipp(card_port, call)
+    assert outcome.status == 0, outcome.output
+
+
+async def test_an_ack_without_tag_after_a_refused_invite(cards: Rack) -> None:
+    card = await cards.card()
+    attacker = Attacker(card.sip_port)
+    attacker.send(attacker.request("INVITE", "one", branch="1", body=OFFER))
+    await attacker.settle()
+    attacker.send(attacker.request("ACK", "one", branch="2"))
+    await attacker.settle()
+    core = await card.core()
+    auto_answer(core)
+    await works(card.sip_port)
+    attacker.close()
+
+
+async def test_a_late_offer_that_is_refused_at_once(cards: Rack) -> None:
+    card = await cards.card()
+    attacker = Attacker(card.sip_port)
+    attacker.send(attacker.request("INVITE", "one", branch="1"))
+    await attacker.settle()
+    core = await card.core()
+    auto_answer(core)
+    await works(card.sip_port)
+    attacker.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_spoilt_requests(cards: Rack, seed: int) -> None:
+    card = await cards.card()
+    core = await card.core()
+    auto_answer(core)
+    chance = random.Random(seed)
+    attacker = Attacker(card.sip_port)
+    methods = ("ACK", "CANCEL", "BYE", "UPDATE", "INFO", "REFER", "PRACK", "SUBSCRIBE", "INVITE")
+    for n in range(150):
+        call = f"{seed}-{n}"
+        attacker.send(spoilt(attacker.request("INVITE", call, branch=f"i{call}", body=OFFER), chance))
+        await attacker.settle()
+        tag = attacker.tags.get(call, "")
+        for cseq in range(2, 5):
+            branch = chance.choice((f"i{call}", f"j{call}{cseq}"))
+            body = chance.choice(("", OFFER))
+            request = attacker.request(
+                chance.choice(methods), call, branch=branch, cseq=cseq, to_tag=tag, body=body
+            )
+            attacker.send(spoilt(request, chance))
+        for leg in {m.leg for m in core.of(wire.Incoming)} - {m.leg for m in core.of(wire.LegClosed)}:
+            core.send(wire.Hangup(leg))
+        attacker.send(attacker.request("BYE", call, branch=f"b{call}", cseq=9, to_tag=tag))
+        await attacker.settle()
+    assert len(core.of(wire.Incoming)) > 20
+    attacker.close()
+    assert card.alive()
