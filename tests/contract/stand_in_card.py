@@ -62,6 +62,11 @@ class StandInCard:
         await self._server.wait_closed()
         self.path.unlink(missing_ok=True)
 
+    @property
+    def attached(self) -> bool:
+        """Whether a core is connected."""
+        return self._writer is not None
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something that came from the core made the condition true."""
         async with self._news, asyncio.timeout(10):
@@ -161,10 +166,11 @@ class StandInCard:
                 leg.keep(message.state)
 
     def _flush(self, leg: LoopbackLeg, request: int) -> None:
-        serial = leg.address[1]
-
-        def answer(flushed: asyncio.Future[wire.Flushed]) -> None:
-            f = flushed.result()
-            self.report(wire.Flushed(serial, request, f.mark, f.played_ms, f.dropped_ms, f.at_s))
-
-        asyncio.ensure_future(leg.flush()).add_done_callback(answer)
+        loop = asyncio.get_running_loop()
+        found = leg.playout.flush()
+        leg.report_marks()
+        flushed = wire.Flushed(
+            leg.address[1], request, found.mark, found.played_ms, found.dropped_ms, loop.time()
+        )
+        # In turn with the events of the leg.
+        loop.call_soon(self.report, flushed)
