@@ -1,13 +1,15 @@
 """The card's loop, which is the media clock: one tick every 20 ms while there are legs, else sleep.
 
 PJSIP waits for SIP, RTP, its own timers and, through the waker, for the core's socket; so an INVITE or
-a command of the core is served at once, not at the next tick.
+a command of the core is served at once, not at the next tick. While all calls are steady only SIP is
+waited for: everything else may wait for the tick.
 """
 
 import time
 from collections.abc import Callable
 
 from gateway.cards.sip.card import SipCard
+from gateway.cards.sip.nap import Nap
 from gateway.cards.sip.pjsip import Endpoint
 from gateway.core.audio import PTIME_MS
 
@@ -19,6 +21,7 @@ _CATCH_UP_S = 0.2
 def run(card: SipCard, endpoint: Endpoint, on_other_fd: Callable[[int], None]) -> None:
     """Serve until the card has retired; `on_other_fd` is told of ready descriptors that aren't the link's."""
     next_tick_s = 0.0
+    nap = Nap(endpoint.sip_port)
     while not card.finished:
         if card.ticking:
             now = time.monotonic()
@@ -33,6 +36,9 @@ def run(card: SipCard, endpoint: Endpoint, on_other_fd: Callable[[int], None]) -
             wait_until_s = card.next_duty_s()
         card.serve()
         card.link.flush()
+        if card.steady:
+            nap.take(wait_until_s - time.monotonic())
+            wait_until_s = 0.0
         wait_ms = max(0, int((wait_until_s - time.monotonic()) * 1000 + 0.999))
         if endpoint.handle_events(wait_ms):
             for fd, _ in endpoint.ready():
