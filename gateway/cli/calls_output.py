@@ -137,7 +137,8 @@ def _described(event: TimelineEvent) -> tuple[Text, Text]:
         role = str(event.fields.get("role", ""))
         style = "cyan" if role == "caller" else "green"
         return Text(f"{role} said", style=style), Text(str(event.fields.get("text", "")), style=style)
-    details = ", ".join(f"{_label(name)} {_value(name, value)}" for name, value in event.fields.items())
+    told = {name: value for name, value in event.fields.items() if value not in (None, "")}
+    details = ", ".join(f"{_label(name)} {_value(name, value)}" for name, value in told.items())
     return Text(event.kind.value.replace("_", " ")), Text(details)
 
 
@@ -153,6 +154,8 @@ def _value(name: str, value: object) -> str:
         return "-"
     if isinstance(value, datetime):
         return _local(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.1f}".removesuffix(".0") + unit
     if isinstance(value, tuple):
