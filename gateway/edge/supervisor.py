@@ -54,6 +54,7 @@ class Supervisor:
         dispatcher.keeper = self._keeper
         self._dead_pids: deque[int] = deque(maxlen=64)
         self._core_ready = False
+        self._core_was_lost = False
         self._was_ready = False
         self._draining = False
 
@@ -114,6 +115,8 @@ class Supervisor:
     def on_core_ready(self) -> None:
         """New calls may come."""
         self._core_ready = True
+        if self._core_was_lost:
+            log.info("the new core takes calls")
         self._admit()
 
     def on_core_cannot_start(self, message: str) -> None:
@@ -123,6 +126,7 @@ class Supervisor:
     def on_core_lost(self) -> None:
         """No new calls; the cards keep theirs."""
         self._core_ready = False
+        self._core_was_lost = True
         self._admit()
 
     def _admit(self) -> None:

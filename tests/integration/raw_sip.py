@@ -37,13 +37,17 @@ class RawSip(asyncio.DatagramProtocol):
         async with asyncio.timeout(within_s):
             return await self._received.get()
 
-    async def final_status(self, message: bytes) -> int:
-        """Send a request and return the status of its final response."""
+    async def final(self, message: bytes) -> bytes:
+        """Send a request and return its final response."""
         self.send(message)
         while True:
-            status = int((await self.receive()).split(b" ", 2)[1])
-            if status >= 200:
-                return status
+            response = await self.receive()
+            if int(response.split(b" ", 2)[1]) >= 200:
+                return response
+
+    async def final_status(self, message: bytes) -> int:
+        """Send a request and return the status of its final response."""
+        return int((await self.final(message)).split(b" ", 2)[1])
 
     def request(self, method: str, *, headers: str = "", call_id: str = "", body: str = "") -> bytes:
         """A proper request outside a dialog, to vary."""

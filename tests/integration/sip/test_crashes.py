@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.integration.echo import ECHO_STEPS, echo_gateway
+from tests.integration.raw_sip import RawSip
 from tests.integration.softphone import Softphone
 
 
@@ -65,11 +66,13 @@ async def test_calls_survive_the_core_and_go_on_with_the_agent() -> None:
 
 async def test_new_calls_are_refused_for_a_moment_while_there_is_no_core() -> None:
     async with echo_gateway() as (gateway, _backend):
-        core = gateway.core_pid()
-        os.kill(core, signal.SIGSTOP)
-        os.kill(core, signal.SIGKILL)
-        mark = len(gateway.log)
-        await gateway.logged("core is back", 15, since=mark)
+        os.kill(gateway.core_pid(), signal.SIGKILL)
+        await gateway.logged("process died", where=lambda line: line["name"] == "core")
+        async with RawSip(gateway.sip_port) as caller:
+            refusal = await caller.final(caller.request("INVITE"))
+            assert refusal.startswith(b"SIP/2.0 503 ")
+            assert b"\r\nRetry-After: 1\r\n" in refusal
+        await gateway.logged("the new core takes calls", 15)
         async with Softphone(gateway.uri()) as phone:
             await phone.done(*ECHO_STEPS)
         await gateway.settled()
