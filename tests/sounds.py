@@ -9,13 +9,14 @@ PHONE = PcmFormat(8000)
 
 
 def voiced(duration_ms: int, sample_rate_hz: int = 8000) -> bytes:
-    """Harmonics of 130 Hz with the band and the rhythm of a voice: speech to a voice detector."""
+    """Harmonics of about 130 Hz with the band, melody and rhythm of a voice: speech to a detector."""
     t = np.arange(sample_rate_hz * duration_ms // 1000) / sample_rate_hz
+    phase = 2 * np.pi * np.cumsum(130 * (1 + 0.15 * np.sin(2 * np.pi * 1.7 * t))) / sample_rate_hz
     sound = np.zeros_like(t)
     for harmonic in range(1, 25):
         weight = 1.0 if 300 < 130 * harmonic < 3000 else 0.3
-        sound += weight / harmonic**0.5 * np.sin(2 * np.pi * 130 * harmonic * t)
-    sound *= 0.6 + 0.4 * np.sin(2 * np.pi * 4 * t)
+        sound += weight / harmonic**0.5 * np.sin(harmonic * phase)
+    sound *= 0.55 + 0.45 * np.sin(2 * np.pi * 4 * t)
     return bytes((sound / np.abs(sound).max() * 12000).astype(np.int16).tobytes())
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp import ClientWebSocketResponse, WSMsgType
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
 
 from gateway.backends.contract import BackendError, FaultKind
 from gateway.core.audio import PTIME_MS
@@ -68,7 +68,7 @@ class WebSocketLink:
         """Open the connection, retrying what may pass within `budget_s`. Raises `BackendError`."""
         async for attempt in AsyncRetrying(
             stop=stop_after_delay(budget_s),
-            wait=wait_exponential_jitter(initial=0.1, max=1.0, jitter=0.1),
+            wait=wait_exponential(multiplier=0.1, max=1.0) + wait_random(0.0, 0.1),
             retry=retry_if_exception(_retryable),
             reraise=True,
         ):

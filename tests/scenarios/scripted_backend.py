@@ -27,11 +27,13 @@ class ScriptedBackend:
         self.told: list[Told] = []
         """Commands in order, audio left out."""
         self.history: tuple[ai.Utterance, ...] = ()
-        self.heard_ms = 0.0
+        self.heard = bytearray()
+        """The caller's audio."""
         self.closed = False
         self.dropped_ms = 0.0
         self._opening = opening
         self._sink: ai.BackendSink | None = None
+        self._interrupted: set[str] = set()
         self._news = asyncio.Event()
 
     # ---- contract -----------------------------------------------------------------------------
@@ -62,12 +64,13 @@ class ScriptedBackend:
         self._tell("resume")
 
     def send_audio(self, pcm: bytes) -> None:
-        """Count it."""
-        self.heard_ms += self._format.duration_ms(len(pcm))
+        """Keep it."""
+        self.heard += pcm
 
     def interrupt(self, item_id: str) -> None:
-        """Note it."""
+        """Note it, and say nothing more of the item."""
         self._tell("interrupt", item_id)
+        self._interrupted.add(item_id)
 
     def truncate(self, item_id: str, played_ms: int) -> None:
         """Note it."""
@@ -91,6 +94,11 @@ class ScriptedBackend:
     @property
     def _format(self) -> PcmFormat:
         return self.context.pcm_format
+
+    @property
+    def heard_ms(self) -> float:
+        """How much of the caller was heard."""
+        return self._format.duration_ms(len(self.heard))
 
     def _tell(self, *what: str | int) -> None:
         self.told.append(what)
@@ -117,8 +125,12 @@ class ScriptedBackend:
 
     def audio(self, item_id: str, value: int, duration_ms: int) -> None:
         """Answer audio that a listener recognises by its sample value."""
-        if self._sink is not None:
-            self._sink.on_backend_audio(item_id, steady(value, duration_ms, self._format.sample_rate_hz))
+        self.send_pcm(item_id, steady(value, duration_ms, self._format.sample_rate_hz))
+
+    def send_pcm(self, item_id: str, pcm: bytes) -> None:
+        """Any answer audio."""
+        if self._sink is not None and pcm and item_id not in self._interrupted:
+            self._sink.on_backend_audio(item_id, pcm)
 
     def begin(self, item_id: str, value: int, duration_ms: int) -> None:
         """The first part of an answer, sent at once; more may follow."""
@@ -135,6 +147,14 @@ class ScriptedBackend:
         """A whole answer, sent at once."""
         self.begin(item_id, value, duration_ms)
         self.finish(item_id, text)
+
+    def caller_turn(self, item_id: str) -> None:
+        """The caller's turn begins and ends."""
+        self.emit(ai.SpeechStarted(item_id), ai.SpeechStopped(item_id))
+
+    def function_call(self, call_id: str, name: str, arguments: str = "{}") -> None:
+        """The model wants something done."""
+        self.emit(ai.FunctionCall(call_id, name, arguments))
 
     def caller_said(self, item_id: str, text: str) -> None:
         """The caller's words are written down."""

@@ -79,8 +79,7 @@ async def test_the_figures_of_a_call_are_those_that_the_caller_noticed() -> None
     assert record.setup_ms == pytest.approx(200, abs=1)
     assert record.first_utterance_ms == pytest.approx(110, abs=20)
     assert record.turns == 1
-    # The detector's hangover of three frames makes the speech end a little later.
-    assert record.response_delay_p50_ms == pytest.approx(500 - 60, abs=41)
+    assert record.response_delay_p50_ms == pytest.approx(500, abs=41)
     assert record.barge_ins == 0
     assert record.billable_s == pytest.approx(record.duration_s - 0.2, abs=0.01)
     assert record.rx_lost == 0

@@ -1,0 +1,134 @@
+"""What every backend must do, whatever its service speaks."""
+
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+
+from gateway.backends import contract as ai
+from tests.contract.services import KEY, SERVICES, Listener, Service
+from tests.sounds import frames, samples, tone
+
+
+@pytest.fixture(params=list(SERVICES))
+async def service(request: pytest.FixtureRequest) -> AsyncIterator[Service]:
+    async with SERVICES[request.param]() as service:
+        yield service
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+def level_db(pcm: bytes, frequency_hz: float) -> float:
+    """Level of a tone in 8 kHz PCM, by projection; the edges are left out."""
+    x = samples(pcm)[400:-400]
+    t = np.arange(len(x)) / 8000
+    amplitude = 2 * abs(np.mean(x * np.exp(-2j * np.pi * frequency_hz * t)))
+    return float(20 * np.log10(max(amplitude, 1e-9)))
+
+
+async def test_the_callers_audio_reaches_the_service(service: Service, listener: Listener) -> None:
+    await service.backend.open(listener)
+    said = tone(1000, 400, 8000)
+    for sent, frame in enumerate(frames(said), 1):
+        service.backend.send_audio(frame)
+        # One at a time: the backlog holds ten.
+        heard = await service.heard(20 * sent)
+    assert len(heard) == len(said)
+    assert level_db(heard, 1000) == pytest.approx(level_db(said, 1000), abs=0.2)
+    assert service.backend.dropped_ms == 0
+
+
+async def test_an_answer_is_heard_and_reported(service: Service, listener: Listener) -> None:
+    await service.backend.open(listener)
+    said = tone(700, 500, 8000)
+    await service.begin("item_1")
+    await service.audio("item_1", said[:4000])
+    await service.audio("item_1", said[4000:])
+    await service.finish("item_1", "hello")
+    done = await listener.event(ai.ResponseDone)
+    heard = listener.heard("item_1")
+    assert len(heard) == len(said)
+    assert level_db(heard, 700) == pytest.approx(level_db(said, 700), abs=0.2)
+    assert done.status == "completed"
+    assert listener.events == [
+        ai.ResponseStarted(done.response_id),
+        ai.Transcript("item_1", ai.Utterance("agent", "hello"), final=True),
+        ai.AudioDone("item_1"),
+        done,
+    ]
+
+
+async def test_a_turn_of_the_caller_is_reported(service: Service, listener: Listener) -> None:
+    await service.backend.open(listener)
+    await service.turn("item_1", "billing please")
+    await listener.event(ai.Transcript)
+    assert listener.events == [
+        ai.SpeechStarted("item_1"),
+        ai.SpeechStopped("item_1"),
+        ai.Transcript("item_1", ai.Utterance("caller", "billing please"), final=True),
+    ]
+
+
+async def test_nothing_more_is_heard_of_an_interrupted_item(service: Service, listener: Listener) -> None:
+    await service.backend.open(listener)
+    await service.begin("item_1")
+    await service.audio("item_1", tone(700, 100, 8000))
+    await listener.until(lambda: bool(listener.audio))
+    service.backend.interrupt("item_1")
+    service.backend.truncate("item_1", 40)
+    heard = len(listener.heard("item_1"))
+    await service.audio("item_1", tone(700, 100, 8000))
+    await service.finish("item_1", "")
+    await service.begin("item_2")
+    await service.audio("item_2", tone(700, 100, 8000))
+    await listener.until(lambda: bool(listener.heard("item_2")))
+    assert len(listener.heard("item_1")) == heard
+
+
+async def test_what_was_said_before_is_replayed(service: Service, listener: Listener) -> None:
+    past = (ai.Utterance("agent", "hello"), ai.Utterance("caller", "ich möchte zahlen \N{EURO SIGN}"))
+    await service.backend.open(listener, past)
+    assert await service.history() == list(past)
+
+
+async def test_a_function_call_is_passed_on(service: Service, listener: Listener) -> None:
+    await service.backend.open(listener)
+    await service.function_call("call_1", "end_call", '{"reason":"done"}')
+    call = await listener.event(ai.FunctionCall)
+    assert call == ai.FunctionCall("call_1", "end_call", '{"reason":"done"}')
+    service.backend.send_tool_result("call_1", "{}")
+
+
+async def test_the_loss_of_the_session_is_the_last_event(service: Service, listener: Listener) -> None:
+    await service.backend.open(listener)
+    await service.go_away()
+    lost = await listener.event(ai.BackendLost)
+    assert lost.error.retryable
+    assert lost.error.kind == "lost"
+    service.backend.send_audio(bytes(320))
+    service.backend.greet()
+    service.backend.interrupt("item_1")
+    service.backend.truncate("item_1", 10)
+    service.backend.send_dtmf("1")
+    await service.backend.close()
+    assert listener.events == [lost]
+
+
+async def test_closing_twice_is_quiet(service: Service, listener: Listener) -> None:
+    await service.backend.open(listener)
+    await service.backend.close()
+    await service.backend.close()
+    assert listener.events == []
+
+
+async def test_closing_what_was_never_open(service: Service) -> None:
+    service.backend.send_audio(bytes(320))
+    await service.backend.close()
+
+
+async def test_the_description_holds_no_secret(service: Service) -> None:
+    assert service.backend.describe()
+    assert KEY not in service.backend.describe()
