@@ -65,8 +65,9 @@ class StreamFramer:
         stripped = self._rest.lstrip(b"\r\n")
         blank = self._rest[: len(self._rest) - len(stripped)]
         pings = blank.count(_PING)
-        # Half a keep-alive may be all there is yet: the other half comes with the next read.
-        self._rest = stripped or blank[pings * len(_PING) :][:2]
+        # A part of a keep-alive may be all there is yet: the other one comes with the next read.
+        unpaired = blank.rpartition(_PING)[2]
+        self._rest = stripped or unpaired[1 - len(_PING) :]
         self._searched = 0
         return pings
 

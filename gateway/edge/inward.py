@@ -198,15 +198,19 @@ class Inward:
 
     def _offer(self, record: CallRecord, request: SipMessage, card: CardId, now: float) -> None:
         board = self._board
+        parked = record.phase is CallPhase.PARKED
         record.phase, record.card, record.invite = CallPhase.OFFERED, card, None
         self._add_record_route(request, record.flow, card)
         self._add_via(request, record.flow)
         if board.to_card(card, request):
             board.counters["calls_offered_total"] += 1
-            return
+            return None
         board.slots.release_reserved(record.key, now)
-        record.card = None
-        self._refuse_parked(record, 513, now)
+        if parked:
+            record.card = None
+            return self._refuse_parked(record, 513, now)
+        board.records.remove(record)
+        return board.reply(record.flow, record.reply_to, 513)
 
     def _park(self, record: CallRecord, request: SipMessage, now: float) -> None:
         record.phase, record.invite = CallPhase.PARKED, request
@@ -250,7 +254,7 @@ class Inward:
 
     def _card_named(self, request: SipMessage) -> CardId | None:
         face = self._board.face
-        for value in [*request.all(b"route"), request.uri]:
+        for value in [*request.all(b"route"), b"<" + request.uri + b">"]:
             uri = face.own_route(value)
             name = param(uri.params, b"c") if uri else None
             if name and name.isdigit() and len(name) < 6:

@@ -201,7 +201,6 @@ def _read_fields(message: SipMessage, lines: list[bytes]) -> str:
         else:
             fields.append((key, name, value))
     if len(fields) > MAX_FIELDS:
-        del fields[MAX_FIELDS:]
         return "too many headers"
     return problem
 
