@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from gateway.bot.listen import SAMPLE_RATE_HZ, Dither, Utterance, Vocabulary
+from gateway.bot.listen import SAMPLE_RATE_HZ, Acquaintance, Dither, Utterance, Vocabulary
 from gateway.bot.settings import TurnDetection
 from gateway.bot.turns import CHUNK_MS, TurnTracker
 from gateway.core.audio import WireFormat
@@ -58,6 +58,7 @@ class Ear:
         self._detection: TurnDetection | None = TurnDetection()
         self._turns = TurnTracker(threshold=0.5, silence_duration_ms=500)
         self._dither = Dither()
+        self._acquaintance = Acquaintance()
         self._before: deque[bytes] = deque(maxlen=1)
         self._utterance: Utterance | None = None
         self._turn_start_ms = 0
@@ -117,7 +118,7 @@ class Ear:
         if self._detection is None:
             self._manual_ms += CHUNK_MS
             if self._utterance is None:
-                self._utterance = Utterance(self._vocabulary, grammar)
+                self._utterance = Utterance(self._vocabulary, grammar, self._acquaintance)
             self._utterance.push(dithered)
             return None
         samples /= 32768
@@ -131,7 +132,7 @@ class Ear:
         return self._end() if change == "stopped" else None
 
     def _begin(self, pcm: bytes, grammar: str) -> TurnStarted:
-        self._utterance = Utterance(self._vocabulary, grammar)
+        self._utterance = Utterance(self._vocabulary, grammar, self._acquaintance)
         for earlier in self._before:
             self._utterance.push(earlier, later=True)
         self._before.clear()
