@@ -38,6 +38,7 @@ class StandInCore:
         self.concealed: dict[LegId, int] = defaultdict(int)
         self.ticks: list[float] = []
         """When each HEARD frame arrived."""
+        self._round_trips = 0
         self.echo = False
         """Play back what is heard, frame by frame, with mark 1."""
         self.on_message: Callable[[wire.FromCard], None] | None = None
@@ -94,6 +95,12 @@ class StandInCore:
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
+
+    async def round_trip(self) -> None:
+        """Wait until the card has read all commands so far, and we all that it said before."""
+        number = self._round_trips = self._round_trips + 1
+        self.send(wire.SendDtmf(LegId(0xFFFFFFFF - number), "0"))
+        await self.expect(wire.Refused, lambda m: m.leg == 0xFFFFFFFF - number)
 
     async def hear(self, leg: LegId, duration_s: float, *, skip_s: float = 0.0) -> bytes:
         """The next audio of a leg (8 kHz)."""
