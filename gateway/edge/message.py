@@ -14,6 +14,7 @@ from gateway.errors import RemoteError
 
 SIP_VERSION: Final = b"SIP/2.0"
 MAX_FIELDS: Final = 256
+MAX_CALL_ID_BYTES: Final = 256
 
 _COMPACT: Final = {
     b"a": b"accept-contact",
@@ -166,13 +167,17 @@ def unfold(head: bytes) -> bytes:
 
 def _split(data: bytes) -> tuple[bytes, bytes]:
     data = data.lstrip(b"\r\n")
-    end = _HEAD_END.search(data)
-    if end is None:
-        raise MessageError("no end of the header section")
-    head = unfold(data[: end.start()])
+    head, blank, body = data.partition(b"\r\n\r\n")
+    line_ends = head.count(b"\r\n")
+    if not blank or head.count(b"\n") != line_ends:
+        end = _HEAD_END.search(data)  # bare LFs: the slow way
+        if end is None:
+            raise MessageError("no end of the header section")
+        head, body = data[: end.start()], data[end.end() :]
+    head = unfold(head)
     if head.count(b"\r") != head.count(b"\r\n") or b"\0" in head:
         raise MessageError("a lone CR or a NUL in the header section")
-    return head, data[end.end() :]
+    return head, body
 
 
 def _key_of(name: bytes) -> tuple[bytes, bytes]:
@@ -187,22 +192,19 @@ def _key_of(name: bytes) -> tuple[bytes, bytes]:
 def _read_fields(message: SipMessage, lines: list[bytes]) -> str:
     problem = ""
     fields = message.fields
+    keys = _KEYS
     for line in lines[1:]:
         name, colon, value = line.partition(b":")
-        key = _KEYS.get(name)
+        key = keys.get(name)
         if key is None:
             key, name = _key_of(name)
         if not colon or not key:
             problem = "a header line without a name"
-            continue
-        value = value.strip(b" \t")
-        if key in _LISTS and b"," in value:
+        elif key in _LISTS and b"," in value:
             fields += [(key, name, each) for each in split_values(value)]
         else:
-            fields.append((key, name, value))
-    if len(fields) > MAX_FIELDS:
-        return "too many headers"
-    return problem
+            fields.append((key, name, value.strip(b" \t")))
+    return "too many headers" if len(fields) > MAX_FIELDS else problem
 
 
 def _read_start(message: SipMessage) -> str:
@@ -227,22 +229,25 @@ def _read_singles(message: SipMessage) -> str:
     seen: dict[bytes, bytes] = {}
     doubled = False
     for key, _, value in message.fields:
-        if key in _SINGLE:
-            if key not in seen:
-                seen[key] = value
-            elif seen[key] != value:
-                return f"different values of {key.decode()}"
-            else:
-                doubled = True
+        if key not in _SINGLE:
+            continue
+        if key not in seen:
+            seen[key] = value
+        elif seen[key] == value:
+            doubled = True
+        else:
+            return f"different values of {key.decode()}"
     if doubled:
         _drop_repeats(message)
     message.call_id = seen.get(b"call-id", b"")
-    if not _WORD.match(message.call_id) or len(message.call_id) > 256:
+    if not _WORD.match(message.call_id) or len(message.call_id) > MAX_CALL_ID_BYTES:
         return "no usable Call-ID"
     cseq = _CSEQ.match(seen.get(b"cseq", b""))
-    if cseq is None or int(cseq[1]) >= 1 << 31:
+    if cseq is None:
         return "no usable CSeq"
     message.cseq, message.cseq_method = int(cseq[1]), cseq[2]
+    if message.cseq >= 1 << 31:
+        return "no usable CSeq"
     if message.method and message.method != message.cseq_method:
         return "the method of CSeq is another one"
     if b"from" not in seen or b"to" not in seen or message.index(b"via") is None:

@@ -16,4 +16,4 @@ def replace_address(body: bytes, own: bytes, public: bytes) -> bytes:
     """`body` with `public` for `own` in c=, o= (RFC 8866 §5.2, §5.7) and a=rtcp: (RFC 3605) lines."""
     if own == public or own not in body:
         return body
-    return _lines_with(own).sub(rb"\g<1>" + public, body)
+    return _lines_with(own).sub(lambda line: line[1] + public, body)

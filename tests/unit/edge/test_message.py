@@ -79,6 +79,11 @@ def test_a_body_gets_a_content_length() -> None:
     assert b"Content-Length: 3\r\n" in message.pack()
 
 
+def test_a_repeated_header_that_may_be_there_once_is_dropped() -> None:
+    message = parse(_OPTIONS.replace(b"Content-Length: 0", b"Content-Length: 0\r\nl: 0"))
+    assert message.all(b"content-length") == [b"0"]
+
+
 def _problem(data: bytes) -> MessageError:
     with pytest.raises(MessageError) as caught:
         parse(data)
