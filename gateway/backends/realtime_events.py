@@ -81,7 +81,10 @@ _encoder = msgspec.json.Encoder()
 
 def decode(message: str | bytes) -> ServerEvent:
     """Decode a server event. Raises `msgspec.MsgspecError` on rubbish."""
-    return _decoder.decode(message)
+    try:
+        return _decoder.decode(message)
+    except (UnicodeError, RecursionError) as exc:
+        raise msgspec.DecodeError(str(exc)) from exc
 
 
 def _event(type_: str, **fields: object) -> bytes:

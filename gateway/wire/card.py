@@ -12,7 +12,8 @@ from typing import Literal
 import msgspec
 
 from gateway.core.ids import CardId, LegId, Mark
-from gateway.wire.frames import FrameKind, WireError, pack_frame
+from gateway.wire.decoding import decoded
+from gateway.wire.frames import FrameKind, pack_frame
 
 LegState = Literal["incoming", "ringing", "connected", "held", "closed"]
 """incoming: no answer yet · ringing: 180 sent · connected: two-way audio · held: the far end holds us."""
@@ -296,15 +297,9 @@ def pack_control(message: FromCard | ToCard) -> bytes:
 
 def unpack_from_card(payload: bytes) -> FromCard:
     """A card's control message. Raises `WireError`."""
-    try:
-        return _from_card.decode(payload)
-    except msgspec.MsgspecError as exc:
-        raise WireError(f"control message from card: {exc}") from exc
+    return decoded(_from_card, payload, "control message from card")
 
 
 def unpack_to_card(payload: bytes) -> ToCard:
     """A core's control message. Raises `WireError`."""
-    try:
-        return _to_card.decode(payload)
-    except msgspec.MsgspecError as exc:
-        raise WireError(f"control message to card: {exc}") from exc
+    return decoded(_to_card, payload, "control message to card")

@@ -11,7 +11,8 @@ from typing import Final, Literal
 import msgspec
 
 from gateway.core.ids import CardId
-from gateway.wire.frames import FrameKind, WireError, pack_frame
+from gateway.wire.decoding import decoded
+from gateway.wire.frames import FrameKind, pack_frame
 
 STATUS_INTERVAL_S: Final = 2.0
 """How often a card shows that it lives."""
@@ -140,18 +141,12 @@ def pack_link(message: EdgeToCore | CoreToEdge) -> bytes:
 
 def unpack_edge_to_core(payload: bytes) -> EdgeToCore:
     """Raises `WireError`."""
-    try:
-        return _to_core.decode(payload)
-    except msgspec.MsgspecError as exc:
-        raise WireError(f"message from edge: {exc}") from exc
+    return decoded(_to_core, payload, "message from edge")
 
 
 def unpack_core_to_edge(payload: bytes) -> CoreToEdge:
     """Raises `WireError`."""
-    try:
-        return _to_edge.decode(payload)
-    except msgspec.MsgspecError as exc:
-        raise WireError(f"message from core: {exc}") from exc
+    return decoded(_to_edge, payload, "message from core")
 
 
 def pack_status(status: CardStatus) -> bytes:
@@ -161,10 +156,7 @@ def pack_status(status: CardStatus) -> bytes:
 
 def unpack_status(datagram: bytes) -> CardStatus:
     """Raises `WireError`."""
-    try:
-        return _status.decode(datagram)
-    except msgspec.MsgspecError as exc:
-        raise WireError(f"card status: {exc}") from exc
+    return decoded(_status, datagram, "card status")
 
 
 def pack_line(message: SpawnCard | CardSpawned | CardExited) -> bytes:
@@ -174,15 +166,9 @@ def pack_line(message: SpawnCard | CardSpawned | CardExited) -> bytes:
 
 def unpack_spawn(line: bytes) -> SpawnCard:
     """Raises `WireError`."""
-    try:
-        return _spawn.decode(line)
-    except msgspec.MsgspecError as exc:
-        raise WireError(f"order to the template: {exc}") from exc
+    return decoded(_spawn, line, "order to the template")
 
 
 def unpack_from_template(line: bytes) -> FromTemplate:
     """Raises `WireError`."""
-    try:
-        return _from_template.decode(line)
-    except msgspec.MsgspecError as exc:
-        raise WireError(f"message from template: {exc}") from exc
+    return decoded(_from_template, line, "message from template")
