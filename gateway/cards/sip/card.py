@@ -21,6 +21,7 @@ from gateway.wire.edge import STATUS_INTERVAL_S, CardStatus, SpawnCard, pack_sta
 from gateway.wire.frames import WIRE_VERSION, FrameKind, PlayFlag, WireError, unpack_play
 
 _NO_CORE = Refusal(503, "Service Unavailable", (("Retry-After", "5"),))
+_LAST = int(PlayFlag.LAST)  # arithmetic on flags of an enum takes microseconds
 _SECOND_S = 1.0
 _SETTLE_S = 0.3
 """The clock goes on this long after the last leg: PJSIP takes ports off the bridge on its ticks."""
@@ -163,7 +164,7 @@ class SipCard:
             return  # it has just ended; LegClosed is on its way
         leg, _ = entry
         try:
-            leg.playout.play(pcm, mark, last=bool(flags & PlayFlag.LAST))
+            leg.playout.play(pcm, mark, last=flags & _LAST != 0)
         except ValueError as exc:
             raise WireError(f"PLAY: {exc}") from exc
         leg.report_marks()

@@ -38,9 +38,12 @@ def run(card: SipCard, endpoint: Endpoint, on_other_fd: Callable[[int], None]) -
         card.link.flush()
         if card.steady:
             nap.take(wait_until_s - time.monotonic())
-            wait_until_s = 0.0
-        wait_ms = max(0, int((wait_until_s - time.monotonic()) * 1000 + 0.999))
-        if endpoint.handle_events(wait_ms):
+            endpoint.handle_pending()
+            ready = True
+        else:
+            wait_ms = max(0, int((wait_until_s - time.monotonic()) * 1000 + 0.999))
+            ready = endpoint.handle_events(wait_ms)
+        if ready:
             for fd, _ in endpoint.ready():
                 if not card.link.on_ready(fd):
                     on_other_fd(fd)

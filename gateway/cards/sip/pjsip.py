@@ -477,12 +477,16 @@ class Endpoint:
     def handle_events(self, timeout_ms: int) -> bool:
         """Serve SIP, RTP and timers until something happened; True when a watched fd may be ready."""
         self._waker.arm()
+        self.handle_pending(timeout_ms)
+        return self._waker.rang
+
+    def handle_pending(self, timeout_ms: int = 0) -> None:
+        """Serve SIP, RTP and timers without looking at the watched descriptors."""
         self._endpoint.libHandleEvents(timeout_ms)
         while self._refused:
             call, refusal = self._refused.pop()
             with contextlib.suppress(PjsipError):  # the caller was faster
                 call.answer(refusal.status, refusal.reason, refusal.headers)
-        return self._waker.rang
 
     def ready(self) -> list[tuple[int, int]]:
         """(fd, epoll events) of the watched descriptors that are ready now."""
