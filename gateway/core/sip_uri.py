@@ -3,8 +3,8 @@
 import re
 from urllib.parse import unquote
 
-_USER = re.compile(r"sips?:([^@;?>\s]*)@", re.IGNORECASE)
-_TEL = re.compile(r"tel:([^;?>\s]+)", re.IGNORECASE)
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
+_IN_BRACKETS = re.compile(r"<([^>]*)")
 
 
 def user_of(text: str) -> str:
@@ -12,8 +12,12 @@ def user_of(text: str) -> str:
 
     A password or user parameters (`;phone-context=…`) are left out. A `tel:` URI gives its number.
     """
-    match = _USER.search(text)
-    if match is not None:
-        return unquote(match[1].partition(":")[0])
-    match = _TEL.search(text)
-    return unquote(match[1]) if match is not None else ""
+    text = _QUOTED.sub("", text)
+    bracketed = _IN_BRACKETS.search(text)
+    uri = bracketed[1] if bracketed is not None else text
+    scheme, _, rest = uri.strip().partition(":")
+    user, at, _ = rest.partition("@")
+    scheme = scheme.lower()
+    if scheme != "tel" and not (scheme in ("sip", "sips") and at):
+        return ""
+    return unquote(user.partition(";")[0].partition(":")[0])
