@@ -90,6 +90,14 @@ class CardKeeper:
         asyncio.get_running_loop().add_reader(pidfd, self._on_exit, process)
         return process
 
+    def kill(self, card: CardId) -> bool:
+        """SIGKILL. False, and the order is void, if the card has no process yet."""
+        if card in self._processes:
+            self.signal(card, signal.SIGKILL)
+            return True
+        self._ordered.discard(card)
+        return False
+
     def signal(self, card: CardId, number: signal.Signals) -> None:
         """Send a signal, if the process still is."""
         process = self._processes.get(card)

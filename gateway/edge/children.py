@@ -92,6 +92,11 @@ class Child:
             self._on_death(status)
             await self._pause(delay_s)
 
+    def kill(self) -> None:
+        """End a process that is stuck; a new one is started."""
+        if self._process is not None and self._process.returncode is None:
+            self._signal(self._process, signal.SIGKILL)
+
     async def stop(self, patience_s: float) -> None:
         """End it: SIGTERM, then SIGKILL when its time is over. `run` returns."""
         self._ending.set()

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from collections.abc import Callable
 from typing import Final
 
 from gateway.core.ids import CardId
@@ -25,13 +26,17 @@ log = get_logger()
 class Dispatcher:
     """Takes messages and events in the event loop's callbacks, never waits."""
 
-    def __init__(self, router: Router, slots: Slots, fleet: Fleet) -> None:
+    def __init__(
+        self, router: Router, slots: Slots, fleet: Fleet, *, on_stuck_order: Callable[[CardId], None]
+    ) -> None:
+        """on_stuck_order: a card was ordered long ago and no process has come of it."""
         self.router = router
         self.slots = slots
         self.fleet = fleet
         self.transports = Transports(self, router.counters)
         self.names = NameLookup(self._on_name)
         self.keeper: CardKeeper | None = None
+        self._on_stuck_order = on_stuck_order
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
         self._planned = -1
@@ -109,11 +114,15 @@ class Dispatcher:
             if isinstance(command, StartCard):
                 self.keeper.start(command.card)
             elif isinstance(command, KillCard):
-                log.error("card is stuck", card=command.card)
-                self.keeper.signal(command.card, signal.SIGKILL)
+                self._kill(command.card)
             else:
                 self.keeper.signal(command.card, signal.SIGTERM)
         self._planned = self.slots.changes
+
+    def _kill(self, card: CardId) -> None:
+        log.error("card is stuck", card=card)
+        if self.keeper is not None and not self.keeper.kill(card):
+            self._on_stuck_order(card)
 
     def _arm(self, now: float) -> None:
         deadline = self.router.next_deadline()

@@ -42,14 +42,19 @@ class Face:
         *,
         secret: bytes,
         public_address: str | None = None,
+        media_address: str | None = None,
         local_address: Callable[[str], str] = lambda _peer: LOOPBACK,
     ) -> None:
-        """local_address: address of the interface that faces a peer; asked when we listen on all."""
+        """public_address may be a name, media_address is its IPv4 address.
+
+        local_address: address of the interface that faces a peer; asked when we listen on all.
+        """
         self.listeners = tuple(listeners)
         self._inner = b"%s:%d" % (LOOPBACK.encode(), inner_port)
         self._inner_port = inner_port
         self._secret = secret
         self._public_address = public_address
+        self._media_address = media_address or public_address
         self._local_address = local_address
         self._own: set[tuple[str, int]] = {(LOOPBACK, inner_port)}
         for listener in self.listeners:
@@ -128,7 +133,8 @@ class Face:
             uri = parse_uri(address_uri(value))
             if uri is not None and uri.host == LOOPBACK:
                 message.replace(position, self._contact(value, flow, card))
-        body = replace_address(message.body, LOOPBACK.encode(), self.host(flow).encode())
+        media = self._media_address or self.host(flow)
+        body = replace_address(message.body, LOOPBACK.encode(), media.encode())
         if body is not message.body or message.index(b"content-length") is None:
             message.set_body(body)
 

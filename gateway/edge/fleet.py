@@ -12,6 +12,8 @@ SPARE_CARDS_READY: Final = 1
 SURPLUS_IDLE_S: Final = 30.0
 SILENT_S: Final = 3 * STATUS_INTERVAL_S + 10.0
 """A card that shows no life for this long is stuck."""
+START_S: Final = 5.0
+"""The same for one that was ordered: a start takes tens of milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ class Fleet:
     def _stuck(self, now: float) -> list[FleetCommand]:
         commands: list[FleetCommand] = []
         for card in self._slots.cards.values():
-            if now - card.heard_at >= SILENT_S:
+            limit_s = START_S if card.phase is CardPhase.STARTING else SILENT_S
+            if now - card.heard_at >= limit_s:
                 card.heard_at = now
                 commands.append(KillCard(card.id))
         return commands

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Final
@@ -43,23 +44,44 @@ async def run_edge(config: GatewayConfig) -> int:
     try:
         with held_run_dir(config.node.run_dir) as run_dir:
             listeners = [Listener(each.transport, each.address, each.port) for each in config.sip.listen]
-            return await Edge(config, run_dir, BoundSockets(listeners)).run()
+            media_address = await _media_address(config.sip.public_address)
+            return await Edge(config, run_dir, BoundSockets(listeners), media_address).run()
     except CannotStartError as exc:
         sys.stderr.write(f"gateway: {exc}\n")
         return 1
 
 
+async def _media_address(public_address: str | None) -> str | None:
+    """The IPv4 address of the public name: not every phone looks names in SDP up."""
+    if public_address is None:
+        return None
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(public_address, None, family=socket.AF_INET, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError) as exc:
+        raise CannotStartError(f"sip.public_address {public_address}: no such host") from exc
+    return str(found[0][4][0])
+
+
 class Edge:
     """The parts of the parent process, put together."""
 
-    def __init__(self, config: GatewayConfig, run_dir: Path, sockets: BoundSockets) -> None:
+    def __init__(
+        self, config: GatewayConfig, run_dir: Path, sockets: BoundSockets, media_address: str | None
+    ) -> None:
+        """media_address: what SDP says, None for the interface's."""
         self._config = config
         self._run_dir = run_dir
         self._sockets = sockets
         self._slots = Slots(max_calls=config.sip.max_calls, calls_per_card=CALLS_PER_CARD)
         self._fleet = Fleet(self._slots, max_cards=config.sip.max_cards)
-        self._router = self._make_router()
-        self._dispatcher = Dispatcher(self._router, self._slots, self._fleet)
+        self._router = self._make_router(media_address)
+        self._dispatcher = Dispatcher(
+            self._router,
+            self._slots,
+            self._fleet,
+            on_stuck_order=lambda card: self._supervisor.on_stuck_order(card),
+        )
         self._supervisor = Supervisor(
             config,
             run_dir,
@@ -168,12 +190,13 @@ class Edge:
             "sip_tcp_connections": len(self._dispatcher.transports.tcp),
         }
 
-    def _make_router(self) -> Router:
+    def _make_router(self, media_address: str | None) -> Router:
         face = Face(
             self._sockets.listeners,
             self._sockets.inner_port,
             secret=secrets.token_bytes(32),
             public_address=self._config.sip.public_address,
+            media_address=media_address,
             local_address=InterfaceLookup(),
         )
         server = f"voice-gateway ({self._config.node.name})".encode()

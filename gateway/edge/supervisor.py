@@ -163,8 +163,12 @@ class Supervisor:
         except WireError as exc:
             log.error("template not understood", error=str(exc))
             return
-        if process is not None:
+        if process is None:
+            return
+        if process.card in self._dispatcher.slots.cards:
             self._dispatcher.slots.card_spawned(process.card, process.pid)
+        else:
+            self._keeper.kill(process.card)  # nobody waits for it any more
 
     def _on_card_death(self, card: CardId, pid: int, status: str) -> None:
         self._dead_pids.append(pid)
@@ -181,6 +185,11 @@ class Supervisor:
         if not self._was_ready and dispatcher.fleet.early_deaths >= _EARLY_DEATHS_TO_GIVE_UP:
             self._on_failure(f"line cards do not start ({status})")
         self._on_change()
+
+    def on_stuck_order(self, card: CardId) -> None:
+        """The template does not do its work: another one will."""
+        self._on_card_death(card, 0, "never started")
+        self._children["template"].kill()
 
     def _end_stray(self, status: CardStatus) -> None:
         """A card nobody counts on: ordered from a template that died before it could say so."""

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from gateway.core.ids import CardId
-from gateway.edge.fleet import SILENT_S, SURPLUS_IDLE_S, Fleet, KillCard, RetireCard, StartCard
+from gateway.edge.fleet import SILENT_S, START_S, SURPLUS_IDLE_S, Fleet, KillCard, RetireCard, StartCard
 from gateway.edge.slots import Slots
 from gateway.wire.edge import CardStatus
 
@@ -77,6 +77,13 @@ def test_a_silent_card_is_killed_once() -> None:
     assert fleet.plan(SILENT_S - 0.1) == []
     assert KillCard(CardId(0)) in fleet.plan(SILENT_S)
     assert fleet.plan(SILENT_S + 1.0) == []
+
+
+def test_an_order_that_nothing_comes_of_is_stuck_sooner() -> None:
+    fleet, _ = _fleet()
+    fleet.plan(0.0)
+    assert fleet.plan(START_S - 0.1) == []
+    assert fleet.plan(START_S) == [KillCard(CardId(0))]
 
 
 def test_cards_that_die_before_they_report_slow_the_starts_down() -> None:
