@@ -10,6 +10,7 @@ asks the gateway to end the call, by calling the function `end_call`.
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from collections.abc import Awaitable, Callable
 from itertools import count
@@ -127,12 +128,13 @@ def make_handler(
         session = Session(hangup_after_ms if ends else None)
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
-        for event in session.opening():
-            await socket.send_str(event)
-        async for message in socket:
-            if message.type is WSMsgType.TEXT:
-                for event in session.handle(message.data):
-                    await socket.send_str(event)
+        with contextlib.suppress(ConnectionResetError):  # the call has ended
+            for event in session.opening():
+                await socket.send_str(event)
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    for event in session.handle(message.data):
+                        await socket.send_str(event)
         return socket
 
     return handle
