@@ -19,6 +19,8 @@ from gateway.media.vad import VoiceActivity
 from gateway.wire import card as wire
 from gateway.wire.frames import HeardFlag
 
+_CONCEALED = int(HeardFlag.CONCEALED)  # an enum's own `&` takes 2 µs, too much for every frame
+
 Notify = Callable[[LegEvent | ai.BackendEvent], None]
 
 
@@ -112,7 +114,7 @@ class Bridge:
 
     def on_audio(self, pcm: bytes, flags: int) -> None:
         """20 ms of the caller. Hot path."""
-        speech = not flags & HeardFlag.CONCEALED and self._vad.is_speech(pcm)
+        speech = not flags & _CONCEALED and self._vad.is_speech(pcm)
         self._meter.caller_frame(speech, self._clock())
         if self._send_audio is not None:
             self._send_audio(pcm)

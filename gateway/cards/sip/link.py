@@ -158,6 +158,8 @@ class CoreLink:
             except WireError as exc:
                 self._drop(f"protocol error: {exc}")
                 return
+            if len(data) < _READ_BYTES:
+                return
 
     def _drop(self, reason: str) -> None:
         core, self._core = self._core, None
