@@ -36,7 +36,9 @@ hear 10
 silence 20
 say goodbye.wav
 hear 10
-ended 20
+silence 20
+pause 3
+hangup
 """
 """The greeting, an interruption, a request, its confirmation and a goodbye."""
 
@@ -150,11 +152,12 @@ async def _run(place: _Place, output: "DemoOutput", *, once: bool) -> bool:
 
 async def _show(place: _Place, output: "DemoOutput", *, once: bool) -> bool:
     from gateway.cli.demo_children import GatewayChild
+    from gateway.cli.demo_output import LOG_NAME
     from gateway.cli.demo_verdict import measured, missing
 
     place.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     output.step("starting the gateway")
-    async with GatewayChild.started(place.config_file, place.run_dir / "gateway.log") as gateway:
+    async with GatewayChild.started(place.config_file, place.run_dir / LOG_NAME) as gateway:
         output.step("the softphone calls")
         figures, problem = await _call(place, output)
         record = await _record(place.run_dir) if figures.setup_ms is not None else None

@@ -13,6 +13,9 @@ from gateway.cli.demo_children import Entry
 from gateway.cli.demo_verdict import Line, Measured, transcript
 from gateway.core.record import CallRecord
 
+LOG_NAME: Final = "gateway.log"
+"""Name of the log file in run_dir."""
+
 _COLOURS: Final = {"good": "green", "slow": "yellow", "missing": "red"}
 _SAID: Final = {
     "interrupt.wav": "interrupts",
@@ -72,6 +75,7 @@ class DemoOutput:
         if record is not None:
             show = f"gateway calls show {record.id} --run-dir {run_dir}"
             self._console.print(f"This call, second by second: [bold]{show}[/bold]", soft_wrap=True)
+        self._console.print(f"The gateway's log: {run_dir / LOG_NAME}", soft_wrap=True)
         self._console.print("Ctrl-C ends the demo.")
 
     def _at(self, entry: Entry, text: str) -> None:

@@ -136,7 +136,7 @@ class Conductor:
             case script.Hear(within_s):
                 return self._wait("hear", within_s, lambda: self._detector.sounding)
             case script.Silence(within_s):
-                return self._wait("silence", within_s, lambda: not self._detector.sounding)
+                return self._wait("silence", within_s, lambda: self._ended or not self._detector.sounding)
             case script.Say(recording):
                 return self._speak(recording, self._recordings[recording])
             case script.Interrupt():
@@ -168,7 +168,7 @@ class Conductor:
 
     def _pause(self, duration_s: float) -> Iterator[None]:
         until_s = self._now_s + duration_s
-        while self._now_s < until_s:
+        while self._now_s < until_s and not self._ended:
             yield
 
     def _until_ended(self, within_s: float) -> Iterator[None]:

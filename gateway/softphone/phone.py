@@ -142,6 +142,9 @@ class Phone:
 
     def _obey(self, order: Order) -> None:
         call = self._call
+        if isinstance(order, script.Hangup):
+            self._hang_up()
+            return
         if call is None or self._disconnected is not None:
             raise StepFailed(f"{type(order).__name__}: the far end hung up")
         try:
@@ -150,8 +153,6 @@ class Phone:
                     call.send_dtmf(digits)
                 case script.Hold(held):
                     call.hold(held)
-                case script.Hangup():
-                    self._hang_up()
                 case _:
                     assert_never(order)
         except PjsipError as exc:

@@ -1,12 +1,12 @@
 """The softphone's script: one step a line, as a person at a phone would act. Pure.
 
     hear [SECONDS]             wait until the far end is audible
-    silence [SECONDS]          wait until it is quiet
+    silence [SECONDS]          wait until it is quiet or gone
     say FILE                   speak a recording to its end
     interrupt FILE [MS]        wait until the far end has been audible for MS, then speak over it
     tone HZ [MS]               a sine tone
     dtmf DIGITS                press keys
-    pause SECONDS              do nothing, listening
+    pause SECONDS              do nothing, listening; the end of the call cuts it short
     hold / resume              put the far end on hold, take it back
     hangup                     end the call
     ended [SECONDS]            wait until the far end hangs up

@@ -4,16 +4,29 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.integration.processes import MARKER, free_sip_port, marked, until_gone
 
 WITHIN_S = 100.0
+
+
+@pytest.fixture
+def run() -> Iterator[str]:
+    """Marks the processes of one test; afterwards none may be left, nor their temporary files."""
+    run = secrets.token_hex(8)
+    home = Path(f"/tmp/demo-{run}")
+    home.mkdir()
+    yield run
+    shutil.rmtree(home)
 
 
 async def start(run: str, *arguments: str) -> Process:
@@ -25,7 +38,7 @@ async def start(run: str, *arguments: str) -> Process:
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=PIPE,
-        env={**os.environ, MARKER: run, "COLUMNS": "120"},
+        env={**os.environ, MARKER: run, "COLUMNS": "120", "TMPDIR": f"/tmp/demo-{run}"},
     )
 
 
@@ -42,8 +55,11 @@ async def assert_nothing_left(run: str) -> None:
     assert await until_gone([p.pid for p in remaining], 10) == [], remaining
 
 
-async def test_the_demo_holds_a_conversation() -> None:
-    run = secrets.token_hex(8)
+def assert_no_files_left(run: str) -> None:
+    assert list(Path(f"/tmp/demo-{run}").iterdir()) == []
+
+
+async def test_the_demo_holds_a_conversation(run: str) -> None:
     status, out, err = await output_of(await start(run, "--once", "--json"))
     result = json.loads(out) if out else {}
     assert status == 0, (result, err)
@@ -51,10 +67,10 @@ async def test_the_demo_holds_a_conversation() -> None:
     assert any("billing" in said["text"].lower() for said in result["transcript"] if said["who"] == "caller")
     assert {name for name, figure in result["figures"].items() if figure["phone_ms"] is None} == set()
     await assert_nothing_left(run)
+    assert_no_files_left(run)
 
 
-async def test_the_demo_stays_up_and_says_how_to_dial_in_until_ctrl_c() -> None:
-    run = secrets.token_hex(8)
+async def test_the_demo_stays_up_and_says_how_to_dial_in_until_ctrl_c(run: str) -> None:
     process = await start(run)
     assert process.stdout is not None
     seen = b""
@@ -67,11 +83,11 @@ async def test_the_demo_stays_up_and_says_how_to_dial_in_until_ctrl_c() -> None:
     process.send_signal(signal.SIGINT)
     assert (await output_of(process))[0] == 0
     await assert_nothing_left(run)
+    assert_no_files_left(run)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-async def test_a_killed_demo_leaves_nothing_behind(number: signal.Signals) -> None:
-    run = secrets.token_hex(8)
+async def test_a_killed_demo_leaves_nothing_behind(run: str, number: signal.Signals) -> None:
     process = await start(run)
     assert process.stdout is not None
     async with asyncio.timeout(WITHIN_S):
@@ -85,8 +101,9 @@ async def test_a_killed_demo_leaves_nothing_behind(number: signal.Signals) -> No
 @pytest.mark.parametrize(
     ("option", "kind"), [("--port", socket.SOCK_DGRAM), ("--http-port", socket.SOCK_STREAM)]
 )
-async def test_a_port_in_use_is_one_line_that_names_the_option(option: str, kind: socket.SocketKind) -> None:
-    run = secrets.token_hex(8)
+async def test_a_port_in_use_is_one_line_that_names_the_option(
+    run: str, option: str, kind: socket.SocketKind
+) -> None:
     with socket.socket(socket.AF_INET, kind) as other:
         other.bind(("127.0.0.1", 0))
         if kind is socket.SOCK_STREAM:

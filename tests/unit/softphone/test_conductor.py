@@ -110,6 +110,14 @@ def test_a_hangup_of_the_far_end_fulfils_ended() -> None:
     assert line.conductor.done
 
 
+def test_the_end_of_the_call_ends_silence_and_pause() -> None:
+    line = Line("hear\nsilence 5\npause 5")
+    line.hear(frames("####"))
+    line.conductor.on_ended()
+    line.hear(frames("##"))
+    assert line.conductor.done
+
+
 def test_a_far_end_that_stays_fails_ended() -> None:
     line = Line("ended 0.1")
     with pytest.raises(StepFailed, match=r"did not hang up within 0\.1 s"):
