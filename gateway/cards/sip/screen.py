@@ -1,9 +1,13 @@
-"""Keeps requests from PJSIP that would abort the process.
+"""Keeps messages from PJSIP that would abort the process.
 
-One is known: an ACK without a To tag, sent after an INVITE with the same Call-ID, From tag and CSeq.
-PJSIP takes it for a merged request (RFC 3261 §8.2.2.2), tries to answer it with 482 and stumbles over
-an assertion, since an ACK has no answer. A proper ACK always carries the tag of the response that it
-acknowledges (§13.2.2.4, §17.1.1.3).
+Known are (found by sending spoilt messages; a proper peer sends none but the last):
+
+- An ACK without a To tag after an INVITE with the same Call-ID, From tag and CSeq. PJSIP takes it for a
+  merged request (RFC 3261 §8.2.2.2) and tries to answer it, which an ACK must not be. A proper ACK
+  carries the tag of the response that it acknowledges (§13.2.2.4, §17.1.1.3).
+- An address in SDP of more than 253 characters.
+- SDP with a medium that has no connection address, its own or the session's (RFC 8866 §5.7). PJSIP lets
+  it pass at first when the medium's port is 0, and then insists on it.
 
 The screen is a PJSIP module in front of the transaction layer. It reads the packet as received; where
 that lies within PJSIP's structure is found out at the start with a request to ourselves.
@@ -23,16 +27,37 @@ _BEFORE_TRANSACTIONS = 12
 """Module priority between the transport (8) and the transaction layer (16)."""
 _SEARCH_BYTES = 1024
 _PROBE_WITHIN_S = 1.0
+_MAX_ADDRESS_BYTES = 253
+"""Longest domain name (RFC 1035 §2.3.4)."""
 _TO_TAG = re.compile(rb"^(?:to|t)[ \t]*:.*;[ \t]*tag[ \t]*=[ \t]*[^;, \t\r\n]", re.IGNORECASE | re.MULTILINE)
+_WITH_ADDRESS = (b"c=", b"o=", b"a=rtcp:", b"a=candidate:")
 
 
-def admits(packet: bytes) -> bool:
-    """Whether PJSIP may see this request."""
+def fault(packet: bytes) -> str | None:
+    """Why PJSIP must not see this message; None if it may."""
     message = packet.lstrip(b"\r\n")
-    if message[:3].upper() != b"ACK":
-        return True
-    head = re.split(rb"\r?\n\r?\n", message, maxsplit=1)[0]
-    return _TO_TAG.search(re.sub(rb"\r?\n[ \t]+", b" ", head)) is not None
+    head, _, body = message.replace(b"\r\n", b"\n").partition(b"\n\n")
+    if head[:3].upper() == b"ACK" and _TO_TAG.search(re.sub(rb"\n[ \t]+", b" ", head)) is None:
+        return "ACK without To tag"
+    return _sdp_fault(body) if body else None
+
+
+def _sdp_fault(body: bytes) -> str | None:
+    session = current = False
+    media = 0
+    for line in body.replace(b"\r", b"\n").split(b"\n"):
+        if line.startswith(_WITH_ADDRESS) and any(len(word) > _MAX_ADDRESS_BYTES for word in line.split()):
+            return "address too long"
+        if line.startswith(b"m="):
+            if media and not (session or current):
+                return "medium without address"
+            media, current = media + 1, False
+        elif line.startswith(b"c="):
+            if media:
+                current = True
+            else:
+                session = True
+    return "medium without address" if media and not (session or current) else None
 
 
 class _Module(ctypes.Structure):
@@ -65,19 +90,25 @@ class Screen:
         self._probe: bytes | None = None
         self._packet_offset: int | None = None
         self.refused = 0
-        """Requests kept away."""
-        self._callback = ctypes.CFUNCTYPE(ctypes.c_int, pointer)(self._on_request)
+        """Messages kept away."""
+        # PJSIP keeps the addresses of these.
+        function = ctypes.CFUNCTYPE(ctypes.c_int, pointer)
+        self._callbacks = function(self._on_request), function(self._on_response)
         self._module = _Module(
             name=b"screen",
             name_length=6,
             id=-1,
             priority=_BEFORE_TRANSACTIONS,
-            on_rx_request=ctypes.cast(self._callback, pointer),
+            on_rx_request=ctypes.cast(self._callbacks[0], pointer),
+            on_rx_response=ctypes.cast(self._callbacks[1], pointer),
         )
         library.pjsua_get_pjsip_endpt.restype = pointer
+        self._endpoint = pointer(library.pjsua_get_pjsip_endpt())
+        self._respond = library.pjsip_endpt_respond_stateless
+        self._respond.argtypes = [pointer, pointer, ctypes.c_int, pointer, pointer, pointer]
         register = library.pjsip_endpt_register_module
         register.argtypes = [pointer, pointer]
-        self._registered = register(library.pjsua_get_pjsip_endpt(), ctypes.byref(self._module)) == 0
+        self._registered = register(self._endpoint, ctypes.byref(self._module)) == 0
 
     def locate(self, address: str, port: int, handle_events: Callable[[int], object]) -> bool:
         """Find out where PJSIP keeps the packet; False (and no screen) if that fails."""
@@ -108,10 +139,26 @@ class Screen:
                 if found >= 0:
                     self._packet_offset = found
                     return 1
-            elif self._packet_offset is not None and not admits(
-                ctypes.string_at(received + self._packet_offset)
-            ):
-                self.refused += 1
-                get_logger().debug("request kept from PJSIP", method="ACK")
+            packet = self._bad_packet(received)
+            if packet is not None:
+                if packet.lstrip()[:3].upper() != b"ACK":
+                    self._respond(self._endpoint, received, 400, None, None, None)
                 return 1
         return 0
+
+    def _on_response(self, received: int) -> int:
+        bad = False
+        with callback("screen"):
+            bad = self._bad_packet(received) is not None
+        return int(bad)
+
+    def _bad_packet(self, received: int) -> bytes | None:
+        if self._packet_offset is None:
+            return None
+        packet = ctypes.string_at(received + self._packet_offset)
+        reason = fault(packet)
+        if reason is None:
+            return None
+        self.refused += 1
+        get_logger().debug("message kept from PJSIP", reason=reason)
+        return packet

@@ -141,6 +141,25 @@ async def test_a_late_offer_that_is_refused_at_once(cards: Rack) -> None:
     attacker.close()
 
 
+@pytest.mark.parametrize(
+    "offer",
+    [
+        OFFER.replace("c=IN IP4 127.0.0.1", "c=IN IP4 " + "a" * 300),
+        OFFER.replace("c=IN IP4 127.0.0.1\r\n", "") + "c=IN IP4 127.0.0.1\r\nm=video 0 RTP/AVP 96\r\n",
+    ],
+)
+async def test_sdp_that_would_end_the_process(cards: Rack, offer: str) -> None:
+    card = await cards.card()
+    core = await card.core()
+    auto_answer(core)
+    attacker = Attacker(card.sip_port)
+    attacker.send(attacker.request("INVITE", "one", branch="1", body=offer))
+    await attacker.settle()
+    await works(card.sip_port)
+    assert len(core.of(wire.Incoming)) == 1
+    attacker.close()
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_spoilt_requests(cards: Rack, seed: int) -> None:
     card = await cards.card()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.cards.sip.screen import admits
+from gateway.cards.sip.screen import fault
 
 
 def ack(*headers: str, method: str = "ACK", end: str = "\r\n") -> bytes:
@@ -22,8 +22,8 @@ def ack(*headers: str, method: str = "ACK", end: str = "\r\n") -> bytes:
     ],
 )
 def test_an_ack_with_a_to_tag_passes(to: str) -> None:
-    assert admits(ack(to))
-    assert admits(ack(to).replace(b"\r\n", b"\n"))
+    assert not fault(ack(to))
+    assert not fault(ack(to).replace(b"\r\n", b"\n"))
 
 
 @pytest.mark.parametrize(
@@ -31,15 +31,55 @@ def test_an_ack_with_a_to_tag_passes(to: str) -> None:
     ["To: <sip:gw@h>", "To: <sip:gw@h>;tag=", "To: <sip:gw@h>;tag", "X-To: <sip:gw@h>;tag=x", "Subject: t"],
 )
 def test_an_ack_without_is_kept_away(to: str) -> None:
-    assert not admits(ack(to))
-    assert not admits(b"\r\n\r\n" + ack(to))
-    assert not admits(ack(to, method="ack"))
+    assert fault(ack(to))
+    assert fault(b"\r\n\r\n" + ack(to))
+    assert fault(ack(to, method="ack"))
 
 
 def test_a_tag_in_the_body_does_not_count() -> None:
-    assert not admits(ack("To: <sip:gw@h>") + b"To: <sip:x>;tag=y\r\n")
+    assert fault(ack("To: <sip:gw@h>") + b"To: <sip:x>;tag=y\r\n")
 
 
 def test_other_requests_are_not_looked_at() -> None:
-    assert admits(ack("To: <sip:gw@h>", method="INVITE"))
-    assert admits(b"")
+    assert not fault(ack("To: <sip:gw@h>", method="INVITE"))
+    assert not fault(b"")
+
+
+def invite(*sdp: str, end: str = "\r\n") -> bytes:
+    head = ("INVITE sip:gw@127.0.0.1 SIP/2.0", "To: <sip:gw@h>", "Content-Type: application/sdp", "")
+    return end.join((*head, *sdp, "")).encode()
+
+
+AUDIO = "m=audio 4000 RTP/AVP 0"
+VIDEO = "m=video 0 RTP/AVP 96"
+ADDRESS = "c=IN IP4 192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    "sdp",
+    [
+        ("v=0", ADDRESS, "t=0 0", AUDIO, VIDEO),
+        ("v=0", AUDIO, ADDRESS, "a=sendrecv", VIDEO, ADDRESS),
+        ("v=0", AUDIO, ADDRESS),
+        ("v=0",),
+        ("v=0", ADDRESS, AUDIO, "a=fmtp:96 " + "x" * 400),
+    ],
+)
+def test_sdp_as_it_should_be(sdp: tuple[str, ...]) -> None:
+    assert fault(invite(*sdp)) is None
+    assert fault(invite(*sdp, end="\n")) is None
+
+
+@pytest.mark.parametrize(
+    "sdp",
+    [
+        ("v=0", AUDIO),
+        ("v=0", AUDIO, ADDRESS, VIDEO),
+        ("v=0", VIDEO, AUDIO, ADDRESS),
+        ("v=0", "c=IN IP4 " + "a" * 254, AUDIO),
+        ("v=0", ADDRESS, AUDIO, "a=rtcp:5 IN IP4 " + "a" * 254),
+    ],
+)
+def test_sdp_that_pjsip_stumbles_over(sdp: tuple[str, ...]) -> None:
+    assert fault(invite(*sdp))
+    assert fault(invite(*sdp).replace(b"INVITE sip:gw@127.0.0.1 SIP/2.0", b"SIP/2.0 200 OK"))
