@@ -27,7 +27,7 @@ SAMPLE_RATE_HZ: Final = 16000
 
 MEAN_SCORE_MIN: Final = -2.9
 """log10 likelihood per 10 ms frame relative to the model's best sounds; below it is other speech."""
-WORD_SCORE_MIN: Final = -3.75
+WORD_SCORE_MIN: Final = -5.0
 """The same for the worst word."""
 
 PHONE_CEPSTRAL_MEAN: Final = "41.3,2.45,-1.63,4.9,-0.96,-0.71,1.44,-1.99,-0.15,-0.46,-0.2,1.5,-0.77"
@@ -62,6 +62,7 @@ class Vocabulary:
 
     def __init__(self, grammars: Mapping[str, Collection[str]], carriers: Carriers) -> None:
         """grammars: phrases by name. Raises `KeyError` for a word that has no pronunciation."""
+        self._phrases = {name: tuple(phrases) for name, phrases in grammars.items()}
         self._grammars = {name: jsgf(phrases, carriers) for name, phrases in grammars.items() if phrases}
         phrases = [phrase for some in grammars.values() for phrase in some]
         words = words_of([*phrases, *carriers.before, *carriers.after])
@@ -85,6 +86,10 @@ class Vocabulary:
     def knows(self, grammar: str) -> bool:
         """Whether there is anything to listen for."""
         return grammar in self._grammars
+
+    def is_whole(self, grammar: str, text: str) -> bool:
+        """Whether `text` has a phrase in it; a decoder that lost its way returns the words so far."""
+        return any(f" {phrase} " in f" {text} " for phrase in self._phrases[grammar])
 
     def _make(self) -> pocketsphinx.Decoder:
         with tempfile.NamedTemporaryFile("w", suffix=".dict", encoding="utf-8") as file:
@@ -115,6 +120,7 @@ class Utterance:
 
     def __init__(self, vocabulary: Vocabulary, grammar: str, acquaintance: Acquaintance) -> None:
         self._vocabulary = vocabulary
+        self._grammar = grammar
         self._acquaintance = acquaintance
         self._decoder = vocabulary.take() if vocabulary.knows(grammar) else None
         self._waiting: deque[bytes] = deque()
@@ -149,16 +155,22 @@ class Utterance:
             return ""
         while self._waiting:
             self._decode(decoder, self._waiting.popleft())
-        text = _result(decoder)
+        text = self._result(decoder)
         learnt = str(decoder.get_cmn(True))
         if not text and self._again:
             decoder.set_cmn(learnt)
             decoder.start_utt()
             decoder.process_raw(b"".join(self._again), False, False)
-            text = _result(decoder)
+            text = self._result(decoder)
         self._acquaintance.cepstral_mean = learnt
         self._release()
         return text
+
+    def _result(self, decoder: pocketsphinx.Decoder) -> str:
+        decoder.end_utt()
+        hypothesis = decoder.hyp()
+        text = str(hypothesis.hypstr) if hypothesis is not None else ""
+        return text if self._vocabulary.is_whole(self._grammar, text) and _trusted(decoder) else ""
 
     def abandon(self) -> None:
         """Forget it; idempotent, also after `finish`."""
@@ -172,13 +184,6 @@ class Utterance:
         self._decoder = None
         self._waiting.clear()
         self._again = None
-
-
-def _result(decoder: pocketsphinx.Decoder) -> str:
-    decoder.end_utt()
-    hypothesis = decoder.hyp()
-    text = str(hypothesis.hypstr) if hypothesis is not None else ""
-    return text if text and _trusted(decoder) else ""
 
 
 def _trusted(decoder: pocketsphinx.Decoder) -> bool:
