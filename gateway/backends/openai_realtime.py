@@ -23,7 +23,7 @@ from gateway.config.models import OpenAIRealtimeAgent
 from gateway.core.audio import WireFormat
 from gateway.media.transcoder import decoder, encoder
 
-_OPEN_BUDGET_S: Final = 8.0
+OPEN_BUDGET_S: Final = 8.0
 """Connecting and configuring a session, retries included."""
 
 _FATAL_CODES: Final = frozenset({"invalid_api_key", "model_not_found", "insufficient_quota"})
@@ -48,6 +48,7 @@ class OpenAIRealtimeBackend:
         tools: Sequence[dict[str, Any]] = (),
         *,
         speaks_first: bool | None = None,
+        open_budget_s: float = OPEN_BUDGET_S,
     ) -> None:
         """`speaks_first`: whether `greet` asks for an answer; default: when there is a greeting."""
         self._agent = agent
@@ -55,6 +56,7 @@ class OpenAIRealtimeBackend:
         self._http = http
         self._tools = list(tools)
         self._speaks_first = bool(agent.greeting) if speaks_first is None else speaks_first
+        self._open_budget_s = open_budget_s
         self._wire_format = choose_format(agent.audio, context.pcm_format.sample_rate_hz)
         self._encoder = encoder(context.pcm_format, self._wire_format)
         self._decoder = decoder(self._wire_format, context.pcm_format)
@@ -98,19 +100,11 @@ class OpenAIRealtimeBackend:
         self._link = WebSocketLink(
             self._http, url, headers, on_message=self._on_message, on_lost=self._on_lost
         )
+        deadline = asyncio.get_running_loop().time() + self._open_budget_s
         try:
-            async with asyncio.timeout(_OPEN_BUDGET_S):
-                await self._link.connect(_OPEN_BUDGET_S)
-                self._link.send(
-                    rt.session_update(
-                        wire_format=self._wire_format,
-                        instructions=self._agent.instructions,
-                        voice=self._agent.voice,
-                        transcription_model=self._agent.transcription_model,
-                        turn_silence_ms=self._agent.turn_silence_ms,
-                        tools=self._tools,
-                    )
-                )
+            await self._link.connect(self._open_budget_s)
+            self._link.send(self._settings())
+            async with asyncio.timeout_at(deadline):
                 await self._configured
             # The messages that configured the session and ended it may have come together.
             if self._lost is not None:
@@ -125,6 +119,16 @@ class OpenAIRealtimeBackend:
             self._configured = None
         for utterance in history:
             self._link.send(rt.message_item(utterance))
+
+    def _settings(self) -> bytes:
+        return rt.session_update(
+            wire_format=self._wire_format,
+            instructions=self._agent.instructions,
+            voice=self._agent.voice,
+            transcription_model=self._agent.transcription_model,
+            turn_silence_ms=self._agent.turn_silence_ms,
+            tools=self._tools,
+        )
 
     def _named(self, error: BackendError) -> BackendError:
         url = urlsplit(self._agent.url)

@@ -13,7 +13,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp import ClientWebSocketResponse, WSMsgType
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential, wait_random
+from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_exponential, wait_random
 
 from gateway.backends.contract import BackendError, FaultKind
 from gateway.core.audio import PTIME_MS
@@ -66,14 +66,16 @@ class WebSocketLink:
 
     async def connect(self, budget_s: float) -> None:
         """Open the connection, retrying what may pass within `budget_s`. Raises `BackendError`."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + budget_s
         async for attempt in AsyncRetrying(
-            stop=stop_after_delay(budget_s),
+            stop=stop_before_delay(budget_s),
             wait=wait_exponential(multiplier=0.1, max=1.0) + wait_random(0.0, 0.1),
             retry=retry_if_exception(_retryable),
             reraise=True,
         ):
             with attempt:
-                self._socket = await self._handshake(min(budget_s, _HANDSHAKE_TIMEOUT_S))
+                self._socket = await self._handshake(min(deadline - clock(), _HANDSHAKE_TIMEOUT_S))
         assert self._socket is not None
         self._limit_buffers(self._socket)
         self._tasks = [
@@ -100,7 +102,7 @@ class WebSocketLink:
             ) from exc
         except TimeoutError as exc:
             raise BackendError(
-                "unreachable", f"no answer to the handshake in {timeout_s:g} s", retryable=True
+                "unreachable", f"no answer to the handshake in {timeout_s:.1f} s", retryable=True
             ) from exc
         except (aiohttp.ClientError, OSError) as exc:
             words = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
