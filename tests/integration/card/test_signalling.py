@@ -102,6 +102,36 @@ async def test_no_common_codec_is_488_and_not_offered(cards: Rack) -> None:
     assert len(core.of(wire.Answered)) == 1
 
 
+async def test_sdes_srtp_is_accepted_when_offered(cards: Rack) -> None:
+    card = await cards.card()
+    core = await card.core()
+    auto_answer(core)
+    key = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
+    offer = sdp().replace("RTP/AVP", "RTP/SAVP") + "\n" + key
+    steps = [
+        invite(offer),
+        receive(200, expect="RTP/SAVP 0.*a=crypto:1 AES_CM_128_HMAC_SHA1_80"),
+        send("ACK"),
+        pause(200),
+    ]
+    passed(await run_sipp(card.sip_port, [*steps, *BYE]))
+    assert (await core.expect(wire.MediaChanged)).srtp
+
+
+async def test_a_request_of_more_than_1300_bytes_goes_by_udp(cards: Rack) -> None:
+    card = await cards.card()
+    core = await card.core()
+    auto_answer(core)
+    route = f"Record-Route: <sip:127.0.0.1:5060;lr;x={'y' * 100}>".replace(":5060", ":[local_port]")
+    steps = answered(receive_request("BYE"), headers=(route,) * 14)
+    far_end = asyncio.create_task(run_sipp(card.sip_port, steps))
+    answer = await core.expect(wire.Answered)
+    await core.until(lambda: len(core.ticks) > 5)
+    core.send(wire.Hangup(answer.leg))
+    assert (await core.expect(wire.LegClosed)).reason != "BYE not answered yet"
+    passed(await far_end)
+
+
 async def test_late_offer(cards: Rack) -> None:
     card = await cards.card()
     core = await card.core()
