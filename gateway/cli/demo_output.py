@@ -125,7 +125,7 @@ def _as_data(
         "figures": {
             figure.name: {
                 "phone_ms": figure.phone_ms,
-                "gateway_ms": figure.gateway_ms,
+                "gateway_ms": None if figure.gateway_ms is None else round(figure.gateway_ms, 1),
                 "limit_ms": figure.limit_ms,
                 "verdict": figure.verdict,
             }

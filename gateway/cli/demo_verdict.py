@@ -50,7 +50,7 @@ class Measured:
 def transcript(record: CallRecord) -> list[Line]:
     """Who said what, in order."""
     return [
-        Line(event.at_ms / 1000, str(event.fields["role"]), str(event.fields["text"]))
+        Line(round(event.at_ms / 1000, 3), str(event.fields["role"]), str(event.fields["text"]))
         for event in record.timeline
         if event.kind is TimelineKind.SAID
     ]

@@ -68,8 +68,7 @@ class Baresip:
 
     async def __aenter__(self) -> "Baresip":
         self._process = await asyncio.create_subprocess_exec(
-            "baresip",
-            *("-f", str(self._home)),
+            *("setpriv", "--pdeathsig", "TERM", "baresip", "-f", str(self._home)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

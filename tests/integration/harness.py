@@ -1,4 +1,7 @@
-"""A real gateway in processes of its own, on free ports, with its log read line by line."""
+"""A real gateway in processes of its own, on free ports, with its log read line by line.
+
+It is on a leash, so that it also ends when the test run is killed.
+"""
 
 import asyncio
 import os
@@ -140,10 +143,15 @@ class GatewayProcess:
             YAML(typ="safe").dump(self._config, out)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "gateway", "run", "--config", str(self.config_file)),
+            *("-m", "gateway.cli.leash", "gateway", "run", "--config", str(self.config_file)),
             stdin=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **self._environment, MARKER: self.run},
+            env={
+                **os.environ,
+                **self._environment,
+                MARKER: self.run,
+                "GATEWAY_LEASH_PARENT": str(os.getpid()),
+            },
             limit=1 << 20,
         )
         assert self._process.stderr is not None
