@@ -6,6 +6,8 @@ from gateway.bot.protocol import Item, ProtocolError
 
 MAX_ITEMS: Final = 500
 """Older items are forgotten."""
+ITEM_MAX_CHARS: Final = 32_768
+"""Longest text of an item, all its fields together."""
 
 _CONTENT_TYPES: Final = {
     "user": {"input_text", "input_audio", "input_image"},
@@ -111,6 +113,10 @@ class Items:
 
 def created_item(item: Item, item_id: str) -> dict[str, Any]:
     """A client's item as the server keeps it. Raises `ProtocolError` for what cannot be kept."""
+    if _size(item) > ITEM_MAX_CHARS:
+        raise ProtocolError(
+            "string_above_max_length", f"An item has at most {ITEM_MAX_CHARS} characters.", param="item"
+        )
     shown: dict[str, Any] = {
         "id": item_id,
         "object": "realtime.item",
@@ -162,3 +168,9 @@ def _without_audio(kind: str, text: str | None, transcript: str | None) -> dict[
     if transcript is not None:
         part["transcript"] = transcript
     return part
+
+
+def _size(item: Item) -> int:
+    fields = (item.id, item.role, item.call_id, item.name, item.arguments, item.output)
+    contents = sum(len(part.words) + len(part.transcript or "") for part in item.content)
+    return sum(len(field or "") for field in fields) + contents

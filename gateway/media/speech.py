@@ -21,10 +21,12 @@ from gateway.media.levels import convert_rate, from_pcm, level, to_pcm, trim
 TEXT_MAX_CHARS: Final = 5000
 """Longest text of one `speak`."""
 
-_CACHE_BYTES: Final = 32 << 20
 _FLITE_TIMEOUT_S: Final = 20.0
 _AT_ONCE: Final = 2
 """Syntheses at a time; more only makes each slower."""
+
+FLITE_VOICES: Final = ("slt", "rms", "awb", "kal16")
+"""flite's own; it takes another one in silence for a name it does not know."""
 
 Engine = Literal["flite", "espeak-ng"]
 
@@ -48,8 +50,16 @@ class Voice:
 class Synthesiser:
     """Turns texts into PCM, levelled to −20 dBFS RMS, and keeps the latest ones."""
 
-    def __init__(self, english_voice: str = "slt", *, engine: Engine | None = None) -> None:
-        """`engine` forces one engine; default: flite for English if the program is installed."""
+    def __init__(
+        self, english_voice: str = "slt", *, engine: Engine | None = None, cache_bytes: int = 32 << 20
+    ) -> None:
+        """`engine` forces one engine; default: flite for English if the program is installed.
+
+        Raises `SpeechError` for an unknown voice, and when flite is asked for and not installed.
+        """
+        if english_voice not in FLITE_VOICES:
+            raise SpeechError(f"flite has no voice {english_voice!r}, only {', '.join(FLITE_VOICES)}")
+        self._cache_bytes = cache_bytes
         self._english_voice = english_voice
         self._flite = None if engine == "espeak-ng" else shutil.which("flite")
         if engine == "flite" and self._flite is None:
@@ -76,6 +86,11 @@ class Synthesiser:
         if pcm is not None:
             self._cache.move_to_end(key)
         return pcm
+
+    @property
+    def cached_bytes(self) -> int:
+        """Speech that is kept."""
+        return self._cached_bytes
 
     async def speak(self, text: str, language: str, sample_rate_hz: int) -> bytes:
         """PCM s16le mono of `text`. Doesn't block the loop. Raises `SpeechError`."""
@@ -132,7 +147,7 @@ class Synthesiser:
     def _keep(self, key: tuple[str, str, int], pcm: bytes) -> None:
         self._cache[key] = pcm
         self._cached_bytes += len(pcm)
-        while self._cached_bytes > _CACHE_BYTES and len(self._cache) > 1:
+        while self._cached_bytes > self._cache_bytes and len(self._cache) > 1:
             _, dropped = self._cache.popitem(last=False)
             self._cached_bytes -= len(dropped)
 
