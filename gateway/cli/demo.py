@@ -81,8 +81,9 @@ def demo(
     gateway demo --once                  end after the call
     gateway demo --port 5070 --http-port 8081
 
-    Exit status: 0 if the conversation worked (the greeting was heard, the interruption stopped the
-    bot, the request was understood and answered), 1 if it did not or the gateway could not start.
+    Exit status with --once: 0 if the conversation worked (the greeting was heard, the interruption
+    stopped the bot, the request was understood and answered), else 1. Without: 0 after Ctrl-C, 1 if
+    the gateway could not start or ended by itself.
     """
     from gateway.cli.demo_output import DemoOutput
 
