@@ -1,7 +1,7 @@
 """`gateway bench calls`: N calls at once, held, and what callers and machine notice of it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,7 +10,7 @@ from gateway.bench.clock import Loop
 from gateway.bench.dialog import DialogState
 from gateway.bench.result import CallsResult
 from gateway.bench.summary import Window, failures_of, summarise_calls
-from gateway.bench.tree import Usage, cpu_by_role, read_tree, read_usage
+from gateway.bench.tree import Role, Usage, cpu_by_role, read_tree, read_usage
 from gateway.errors import RemoteError
 
 _PING_EVERY_S = 0.1
@@ -135,8 +135,11 @@ def _wait(loop: Loop, seconds: float) -> None:
     loop.run_until(lambda: False, time.time() + seconds)
 
 
+def roles_usage(pid: int | None) -> Mapping[Role, Usage]:
+    """What the processes of a tree hold, by role; empty without a tree."""
+    return {} if pid is None else read_usage(read_tree(pid))
+
+
 def tree_usage(pid: int | None) -> Usage | None:
     """What a tree of processes holds, None without a tree."""
-    if pid is None:
-        return None
-    return sum(read_usage(read_tree(pid)).values(), Usage())
+    return None if pid is None else sum(roles_usage(pid).values(), Usage())

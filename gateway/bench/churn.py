@@ -1,23 +1,24 @@
 """`gateway bench churn`: many short calls, and whether anything grows.
 
 Each call speaks for a while and is then ended, by the caller or, where the backend is the bench's own, by
-the far end every second time. Memory, descriptors and processes are compared between the moment after the
-warm-up (as many calls as run at once, three times over: pools and caches are full then) and the end.
+the far end every second time. Memory, descriptors and processes are compared between the end of a warm-up
+(as many calls as run at once, ten times over: pools and caches are full then) and the end of the run.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.bench.callers import Aim, Caller, Callers
-from gateway.bench.calls import OnProgress, tree_usage, wait_ready
+from gateway.bench.calls import OnProgress, roles_usage, wait_ready
 from gateway.bench.clock import Loop
 from gateway.bench.dialog import DialogState
 from gateway.bench.measure import distribution
-from gateway.bench.result import ChurnResult
+from gateway.bench.result import ChurnResult, Growth
 from gateway.bench.summary import first_rtp_time_s, setup_time_s, this_machine
-from gateway.bench.tree import Usage
+from gateway.bench.tree import Role, Usage
 
-WARM_UP_ROUNDS = 3
+WARM_UP_ROUNDS = 10
 _SETTLE_S = 40.0
 """Idle cards retire after half a minute."""
 _LOOK_AT_TREE_EVERY_S = 1.0
@@ -126,7 +127,7 @@ def run_churn(plan: ChurnPlan, on_progress: OnProgress) -> ChurnResult:
         wait_ready(loop, callers, plan.aim.ready_limit_s)
         warm_up = _Round(loop, callers, plan, WARM_UP_ROUNDS * plan.concurrent)
         warm_up.run("warming up", on_progress)
-        before = tree_usage(plan.aim.tree_pid)
+        before = roles_usage(plan.aim.tree_pid)
         callers.restart_measurement(())
         own_s, begin_s = time.process_time(), time.monotonic()
         main = _Round(loop, callers, plan, plan.calls)
@@ -147,24 +148,26 @@ def run_churn(plan: ChurnPlan, on_progress: OnProgress) -> ChurnResult:
             ended_by_far_end=main.ended_by_far_end,
             setup=distribution(main.setups_s),
             first_rtp=distribution(main.first_rtps_s),
-            before=before,
-            after=after,
-            growth=growth_between(before, after),
+            growth=growth_by_role(before, after),
             instrument=health,
         )
 
 
-def growth_between(before: Usage | None, after: Usage | None) -> Usage | None:
-    """What `after` holds more than `before`; None when either is unknown."""
-    return None if before is None or after is None else after - before
+def growth_by_role(before: Mapping[Role, Usage], after: Mapping[Role, Usage]) -> tuple[Growth, ...]:
+    """What each role held at both times, and last the whole tree; empty without a tree."""
+    roles = [role for role in Role if role in before or role in after]
+    grown = [Growth(role.value, before.get(role, Usage()), after.get(role, Usage())) for role in roles]
+    if grown:
+        grown.append(Growth("total", sum(before.values(), Usage()), sum(after.values(), Usage())))
+    return tuple(grown)
 
 
-def _settled_usage(loop: Loop, plan: ChurnPlan, before: Usage | None) -> Usage | None:
+def _settled_usage(loop: Loop, plan: ChurnPlan, before: Mapping[Role, Usage]) -> Mapping[Role, Usage]:
     """The tree's usage once it is within tolerance of `before`, or when waiting longer is no use."""
     deadline_s = time.time() + _SETTLE_S
     while True:
-        after = tree_usage(plan.aim.tree_pid)
-        growth = growth_between(before, after)
-        if growth is None or plan.tolerance.allows(growth) or time.time() >= deadline_s:
+        after = roles_usage(plan.aim.tree_pid)
+        growth = growth_by_role(before, after)
+        if not growth or plan.tolerance.allows(growth[-1].gained) or time.time() >= deadline_s:
             return after
         loop.run_until(lambda: False, time.time() + _LOOK_AT_TREE_EVERY_S)

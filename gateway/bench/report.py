@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.bench.measure import Distribution, Limit
-from gateway.bench.result import CallsResult, ChurnResult, InstrumentHealth, Machine, RoleCost
+from gateway.bench.result import CallsResult, ChurnResult, Growth, InstrumentHealth, Machine, RoleCost
 from gateway.bench.tree import Usage
 
 
@@ -40,9 +40,8 @@ def churn_report(result: ChurnResult, limits: Sequence[Limit]) -> RenderableType
     _add_times(noticed, "answer → first RTP", result.first_rtp)
     ended = f"ended by the caller {result.ended_by_caller}, by the far end {result.ended_by_far_end}"
     parts: list[RenderableType] = [noticed, Text(ended)]
-    if result.before is not None and result.after is not None and result.growth is not None:
-        rows = (("after the warm-up", result.before), ("at the end", result.after), ("growth", result.growth))
-        parts.append(_usage_table(*rows))
+    if result.growth:
+        parts.append(_growth_table(result.growth))
     return Group(*parts, *_closing(result.failures, result.instrument, limits, result.machine))
 
 
@@ -78,6 +77,19 @@ def _usage_table(*rows: tuple[str, Usage]) -> Table:
         table.add_column(column, justify="right")
     for name, usage in rows:
         table.add_row(name, str(usage.processes), f"{usage.pss_kib / 1024:.1f}", str(usage.fds))
+    return table
+
+
+def _growth_table(growth: Sequence[Growth]) -> Table:
+    table = Table(title="the gateway at rest, after the warm-up → at the end", title_justify="left")
+    table.add_column("role")
+    for column in ("processes", "PSS MiB", "descriptors"):
+        table.add_column(column, justify="right")
+    for entry in growth:
+        before, after = entry.before, entry.after
+        pss = f"{before.pss_kib / 1024:.1f} → {after.pss_kib / 1024:.1f}"
+        row = (f"{before.processes} → {after.processes}", pss, f"{before.fds} → {after.fds}")
+        table.add_row(entry.role, *row, style="bold" if entry is growth[-1] else None)
     return table
 
 

@@ -91,6 +91,19 @@ class CallsResult(msgspec.Struct, frozen=True):
         return round(100 * self.packets_lost / expected, 3) if expected else None
 
 
+class Growth(msgspec.Struct, frozen=True):
+    """What the processes of one role held after the warm-up and at the end."""
+
+    role: str
+    before: Usage
+    after: Usage
+
+    @property
+    def gained(self) -> Usage:
+        """What is more at the end."""
+        return self.after - self.before
+
+
 class ChurnResult(msgspec.Struct, frozen=True):
     """Outcome of `gateway bench churn`."""
 
@@ -103,10 +116,8 @@ class ChurnResult(msgspec.Struct, frozen=True):
     ended_by_far_end: int
     setup: Distribution
     first_rtp: Distribution
-    before: Usage | None
-    """Of the whole tree, after the warm-up calls."""
-    after: Usage | None
-    growth: Usage | None
+    growth: tuple[Growth, ...]
+    """By role; the last is the whole tree. Empty when no process tree was accounted."""
     instrument: InstrumentHealth
 
 

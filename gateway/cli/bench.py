@@ -143,12 +143,13 @@ def churn_command(
         plan = ChurnPlan(calls, concurrent, talk_seconds, target is None, tolerance, aim)
         result = run_churn(plan, on_progress)
     asked = limits((("set-up p95, ms", max_setup_p95_ms, result.setup.p95_ms),))
-    if result.growth is not None:
+    if result.growth:
+        gained = result.growth[-1].gained
         asked += limits(
             (
-                ("growth of PSS, MiB", max_growth_mib, round(result.growth.pss_kib / 1024, 1)),
-                ("growth in descriptors", max_growth_fds, result.growth.fds),
-                ("growth in processes", max_growth_processes, result.growth.processes),
+                ("growth of PSS, MiB", max_growth_mib, round(gained.pss_kib / 1024, 1)),
+                ("growth in descriptors", max_growth_fds, gained.fds),
+                ("growth in processes", max_growth_processes, gained.processes),
             )
         )
     _finish(result, churn_report(result, asked), asked, json_file)

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console, RenderableType
 
-from gateway.bench.churn import Tolerance, growth_between
+from gateway.bench.churn import Tolerance, growth_by_role
 from gateway.bench.measure import Limit, distribution
 from gateway.bench.report import calls_report, churn_report
 from gateway.bench.result import (
@@ -18,7 +18,7 @@ from gateway.bench.result import (
     describe_machine,
     write_json,
 )
-from gateway.bench.tree import Usage
+from gateway.bench.tree import Role, Usage
 
 MACHINE = Machine("Test CPU", 2, "6.1", "3.11")
 HEALTHY = InstrumentHealth(12.5, distribution([0.001]), 0, 0)
@@ -68,14 +68,14 @@ def test_without_a_tree_there_is_no_cost_table() -> None:
 
 
 def test_the_table_of_short_calls_shows_growth() -> None:
-    before, after = Usage(5, 2048, 90), Usage(5, 3072, 92)
-    result = ChurnResult(
-        MACHINE, 1000, 20, 75.0, (), 501, 499, CALLS.setup, CALLS.first_rtp,
-        before, after, growth_between(before, after), HEALTHY,
-    )  # fmt: skip
+    growth = growth_by_role(
+        {Role.CORE: Usage(1, 2048, 90), Role.CARD: Usage(5, 1024, 50)}, {Role.CORE: Usage(1, 3072, 92)}
+    )
+    result = ChurnResult(MACHINE, 1000, 20, 75.0, (), 501, 499, CALLS.setup, CALLS.first_rtp, growth, HEALTHY)
     shown = _text(churn_report(result, ()))
-    for part in ("1000 short calls", "by the caller 501", "by the far end 499", "growth", "1.0"):
+    for part in ("1000 short calls", "by the caller 501", "by the far end 499", "2.0 → 3.0", "5 → 0"):
         assert part in shown, part
+    assert "6 → 1" in shown.partition("total")[2]
 
 
 def test_lost_percent() -> None:
@@ -108,9 +108,14 @@ def test_tolerance_is_kept_only_if_everything_is() -> None:
         assert not tolerance.allows(grown)
 
 
-def test_growth_needs_both_looks() -> None:
-    assert growth_between(None, Usage()) is None
-    assert growth_between(Usage(1, 1, 1), Usage(2, 3, 4)) == Usage(1, 2, 3)
+def test_growth_by_role_and_in_all() -> None:
+    assert growth_by_role({}, {}) == ()
+    core, card, total = growth_by_role(
+        {Role.CORE: Usage(1, 10, 2)}, {Role.CORE: Usage(1, 15, 1), Role.CARD: Usage(2, 8, 6)}
+    )
+    assert (core.role, core.gained) == ("core", Usage(0, 5, -1))
+    assert (card.role, card.before, card.gained) == ("card", Usage(), Usage(2, 8, 6))
+    assert (total.role, total.gained) == ("total", Usage(2, 13, 5))
 
 
 def test_machine_by_cpuinfo() -> None:
