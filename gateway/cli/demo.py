@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -41,6 +42,8 @@ pause 3
 hangup
 """
 """The greeting, an interruption, a request, its confirmation and a goodbye."""
+
+_CALLER: Final = "demo-phone"
 
 _CONFIG: Final = """\
 node: {{name: demo, run_dir: run/, drain_timeout_s: 3}}
@@ -160,8 +163,9 @@ async def _show(place: _Place, output: "DemoOutput", *, once: bool) -> bool:
     output.step("starting the gateway")
     async with GatewayChild.started(place.config_file, place.run_dir / LOG_NAME) as gateway:
         output.step("the softphone calls")
+        began_at = datetime.now(UTC)
         figures, problem = await _call(place, output)
-        record = await _record(place.run_dir) if figures.setup_ms is not None else None
+        record = await _record(place.run_dir, began_at) if figures.setup_ms is not None else None
         problems = missing(figures, problem, record)
         output.result(problems, measured(figures, record), record)
         if problems:
@@ -180,10 +184,9 @@ async def _call(place: _Place, output: "DemoOutput") -> "tuple[Figures, str]":
     from gateway.cli.demo_children import softphone
     from gateway.softphone.measure import Figures
 
-    script = place.run_dir / "demo-call.txt"
-    script.write_text(_SCRIPT)
     figures, problem = Figures(), "the softphone did not finish"
-    async with softphone(f"sip:demo@{place.sip_address}:{place.sip_port}", script) as entries:
+    uri = f"sip:demo@{place.sip_address}:{place.sip_port}"
+    async with softphone(uri, _SCRIPT, caller=_CALLER) as entries:
         async for entry in entries:
             output.phone_event(entry)
             if entry.get("event") == "summary":
@@ -194,15 +197,15 @@ async def _call(place: _Place, output: "DemoOutput") -> "tuple[Figures, str]":
     return figures, problem
 
 
-async def _record(run_dir: Path) -> "CallRecord | None":
-    """The record of the call that has just ended; the gateway writes it within moments."""
+async def _record(run_dir: Path, since: datetime) -> "CallRecord | None":
+    """The record of our call, which has just ended; the gateway writes it within moments."""
     from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
     from gateway.store.calls import DATABASE_NAME, CallStore
 
     async def newest() -> "CallRecord | None":
         async with await CallStore.open(run_dir / DATABASE_NAME, create=False) as store:
-            found = await store.list_calls(limit=1)
+            found = [call for call in await store.list_calls(since=since) if call.from_number == _CALLER]
             return await store.get(found[0].id) if found else None
 
     retrying = AsyncRetrying(

@@ -30,12 +30,14 @@ def _entry(line: bytes) -> Entry:
     return value if isinstance(value, dict) else {"event": "", "text": line.decode(errors="replace").strip()}
 
 
-async def _spawn(*arguments: str, stdout: int, stderr: int) -> asyncio.subprocess.Process:
+async def _spawn(
+    *arguments: str, stdout: int, stderr: int, stdin: int = asyncio.subprocess.DEVNULL
+) -> asyncio.subprocess.Process:
     """Start a Python module on a leash, out of reach of the terminal's Ctrl-C."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "gateway.cli.leash", *arguments),
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         start_new_session=True,
@@ -132,15 +134,19 @@ class GatewayChild:
 
 
 @asynccontextmanager
-async def softphone(uri: str, script: Path) -> AsyncIterator[AsyncIterator[Entry]]:
+async def softphone(uri: str, script: str, *, caller: str) -> AsyncIterator[AsyncIterator[Entry]]:
     """A softphone that follows a script; gives what it tells until it ends."""
     process = await _spawn(
-        *("gateway.softphone", uri, "--script", str(script), "--from", "demo-phone"),
+        *("gateway.softphone", uri, "--from", caller),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
+    assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
+    process.stdin.write(script.encode())
+    process.stdin.close()
     errors = asyncio.create_task(process.stderr.read(), name="read the phone's errors")
     stdout = process.stdout
 
