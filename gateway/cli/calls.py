@@ -1,6 +1,5 @@
 """`gateway calls`: what calls there were, and one of them in detail."""
 
-import asyncio
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -56,9 +55,11 @@ def calls(
         context.obj = (database, as_json)
         return
     oldest = None if since is None else datetime.now(UTC) - since
-    found = asyncio.run(_list(database, limit, oldest))
+    import asyncio
 
     from gateway.cli import calls_output
+
+    found = asyncio.run(_list(database, limit, oldest))
 
     if as_json:
         typer.echo(json.dumps([calls_output.as_data(record) for record in found], indent=2))
@@ -85,9 +86,11 @@ def show(
     database, json_before = context.obj
     if config is not None or run_dir is not None:
         database = _database(config, run_dir)
-    record = asyncio.run(_get(database, call_id))
+    import asyncio
 
     from gateway.cli import calls_output
+
+    record = asyncio.run(_get(database, call_id))
 
     if as_json or json_before:
         typer.echo(json.dumps(calls_output.as_data(record, timeline=True), indent=2))

@@ -1,8 +1,6 @@
 """`gateway version`."""
 
 import platform
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 
 import typer
 
@@ -11,6 +9,9 @@ _PARTS = ("pjsua2-python", "aiohttp", "numpy", "pocketsphinx", "SQLAlchemy", "uv
 
 def version() -> None:
     """Print the versions of the gateway, of Python and of the parts that matter in a bug report."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed_version
+
     typer.echo(f"gateway {installed_version('voice-gateway')}")
     typer.echo(f"python {platform.python_version()} on {platform.system()} {platform.machine()}")
     for part in _PARTS:

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import distributions
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -103,11 +103,24 @@ def _pins() -> dict[str, str]:
     return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in applying}
 
 
-def test_every_installed_package_is_pinned_at_its_version() -> None:
-    installed = {canonicalize_name(found.metadata["Name"]): found.version for found in distributions()}
-    ours = {"voice-gateway", "pip", "setuptools", "wheel"}
-    loose = {name: version for name, version in installed.items() if name not in ours}
-    assert {name: version for name, version in loose.items() if _pins().get(name) != version} == {}
+def _needed(name: str, extras: frozenset[str], seen: dict[str, str]) -> None:
+    """Collect the versions of a package's dependencies, however deep."""
+    for line in distribution(name).requires or ():
+        wanted = Requirement(line)
+        applies = wanted.marker is None or any(
+            wanted.marker.evaluate({"extra": extra}) for extra in (*extras, "")
+        )
+        key = canonicalize_name(wanted.name)
+        if applies and (key not in seen or wanted.extras):
+            seen[key] = distribution(key).version
+            _needed(key, frozenset(wanted.extras), seen)
+
+
+def test_everything_the_project_needs_is_pinned_at_the_installed_version() -> None:
+    needed: dict[str, str] = {}
+    _needed("voice-gateway", frozenset({"test"}), needed)
+    assert len(needed) > 40
+    assert {name: version for name, version in needed.items() if _pins().get(name) != version} == {}
 
 
 def test_pins_are_names_and_versions_only() -> None:
