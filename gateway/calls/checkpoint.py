@@ -94,7 +94,8 @@ def unpack(state: bytes) -> Checkpoint:
     """Raises `LocalError` when it is not a checkpoint of this version."""
     try:
         return _decoder.decode(state)
-    except msgspec.MsgspecError as exc:
+    # msgspec lets text that is not UTF-8 and too deep nesting through as they are.
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
         raise LocalError(f"the state kept with the leg cannot be read: {exc}") from exc
 
 

@@ -81,7 +81,9 @@ class CallService:
             return
         journal = self._restored_journal(leg, snapshot)
         if journal.figures.agent not in self._deps.config.agents:
-            journal.figures.agent = next(iter(self._deps.config.agents))
+            decision = self._deps.plan.route(journal.facts.to_number)
+            journal.figures.route = decision.route_name
+            journal.figures.agent = decision.agent or next(iter(self._deps.config.agents))
         self._start(leg, journal, adopted=True)
 
     def _restored_journal(self, leg: Leg, snapshot: wire.LegSnapshot) -> Journal:
