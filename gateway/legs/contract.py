@@ -21,6 +21,8 @@ LegEvent = (
     | wire.Quality
     | wire.RtpStalled
     | wire.LegClosed
+    | wire.ChannelOpened
+    | wire.ChannelText
     | wire.Refused
 )
 

@@ -105,6 +105,10 @@ class CardPool:
                 self._on_incoming(leg, message)
             case wire.Snapshot():
                 self._reconcile(link, message)
+            case wire.OfferAccepted() | wire.OfferRejected():
+                log.error(
+                    "a card answered an offer that nobody made", card=link.card, request=message.request
+                )
             case wire.Hello():
                 raise AssertionError("handled by the link")
             case _:

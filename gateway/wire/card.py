@@ -174,6 +174,37 @@ class LegClosed(_Message, frozen=True):
     by: Literal["far_end", "gateway", "card"]
 
 
+class OfferAccepted(_Message, frozen=True):
+    """Answer to `Offer`: a leg was made; `Incoming` for it follows, `Answered` once media can flow."""
+
+    request: int
+    leg: LegId
+    sdp: str
+    """The SDP answer, complete with candidates."""
+
+
+class OfferRejected(_Message, frozen=True):
+    """Answer to `Offer`: no leg was made."""
+
+    request: int
+    status: int
+    """HTTP status that says it best."""
+    reason: str
+
+
+class ChannelOpened(_Message, frozen=True):
+    """The leg's data channel for events is open."""
+
+    leg: LegId
+
+
+class ChannelText(_Message, frozen=True):
+    """A text message came over the leg's data channel."""
+
+    leg: LegId
+    text: str
+
+
 class Refused(_Message, frozen=True):
     """A command could not be carried out."""
 
@@ -195,6 +226,10 @@ FromCard = (
     | Quality
     | RtpStalled
     | LegClosed
+    | OfferAccepted
+    | OfferRejected
+    | ChannelOpened
+    | ChannelText
     | Refused
 )
 
@@ -207,6 +242,28 @@ class Attach(_Message, frozen=True):
 
     version: int
     core_pid: int
+
+
+class Offer(_Message, frozen=True):
+    """WebRTC cards: make a leg of an SDP offer; answered by `OfferAccepted` or `OfferRejected`."""
+
+    request: int
+    sdp: str
+    to: str
+    """What the peer asked for: an agent or a number; becomes `Incoming.request_uri`."""
+    identity: str
+    """Who asks, as signalling established it; becomes `Incoming.from_header`."""
+    peer: str
+    """transport:address:port of the signalling client."""
+    headers: tuple[tuple[str, str], ...]
+    received_at_s: float
+
+
+class SendText(_Message, frozen=True):
+    """Send a text message over the leg's data channel; dropped while it is not open."""
+
+    leg: LegId
+    text: str
 
 
 class Ring(_Message, frozen=True):
@@ -283,7 +340,22 @@ class Retire(_Message, frozen=True):
     """Leave the process once the last leg is gone."""
 
 
-ToCard = Attach | Ring | Answer | Reject | Hangup | Flush | Pause | Resume | SendDtmf | Hold | Keep | Retire
+ToCard = (
+    Attach
+    | Offer
+    | SendText
+    | Ring
+    | Answer
+    | Reject
+    | Hangup
+    | Flush
+    | Pause
+    | Resume
+    | SendDtmf
+    | Hold
+    | Keep
+    | Retire
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _from_card: msgspec.msgpack.Decoder[FromCard] = msgspec.msgpack.Decoder(FromCard)

@@ -139,7 +139,7 @@ class StandInCard:
                 for serial, leg in self.legs.items()
             )
             self.report(wire.Snapshot(known))
-        elif not isinstance(message, wire.Retire) and message.leg in self.legs:
+        elif not isinstance(message, wire.Retire | wire.Offer) and message.leg in self.legs:
             self._command(self.legs[message.leg], message)
 
     def _command(self, leg: LoopbackLeg, message: wire.ToCard) -> None:

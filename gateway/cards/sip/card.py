@@ -176,6 +176,8 @@ class SipCard:
             raise WireError("command before Attach")
         elif isinstance(message, wire.Retire):
             self.retire()
+        elif isinstance(message, wire.Offer):
+            self._emit(wire.OfferRejected(message.request, 501, "this card serves SIP only"))
         else:
             entry = self._legs.get(message.leg)
             name = type(message).__name__
