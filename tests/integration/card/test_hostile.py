@@ -160,6 +160,26 @@ async def test_sdp_that_would_end_the_process(cards: Rack, offer: str) -> None:
     attacker.close()
 
 
+@pytest.mark.parametrize("body", ["Signal=", "Signal=5", "Signal=5\n", "Signal", "Signal=5\r\nDuration"])
+async def test_a_digit_by_info_in_an_unfinished_line(cards: Rack, body: str) -> None:
+    card = await cards.card()
+    core = await card.core()
+    auto_answer(core)
+    attacker = Attacker(card.sip_port)
+    attacker.send(attacker.request("INVITE", "one", branch="1", body=OFFER))
+    await core.expect(wire.Answered)
+    await attacker.settle()
+    tag = attacker.tags["one"]
+    attacker.send(attacker.request("ACK", "one", branch="2", to_tag=tag))
+    info = attacker.request("INFO", "one", branch="3", cseq=2, to_tag=tag, body=body)
+    attacker.send(info.replace(b"application/sdp", b"application/dtmf-relay"))
+    attacker.send(attacker.request("BYE", "one", branch="4", cseq=3, to_tag=tag))
+    await core.expect(wire.LegClosed)
+    assert [d.digit for d in core.of(wire.Dtmf)] == (["5"] if body in ("Signal=5", "Signal=5\n") else [])
+    attacker.close()
+    assert card.alive()
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_spoilt_requests(cards: Rack, seed: int) -> None:
     card = await cards.card()

@@ -204,11 +204,13 @@ async def test_digits_by_info(cards: Rack) -> None:
     middle = [
         *(send("INFO", 2, body="Signal=5\nDuration=160", content_type=relay), receive(200)),
         *(send("INFO", 3, body="Signal=#\nDuration=100", content_type=relay), receive(200)),
+        *(send("INFO", 4, body="Signal=7", content_type=relay), receive(200)),
         pause(100),
     ]
+    middle[4] = middle[4].replace("Signal=7\n", "Signal=7")
     passed(await run_sipp(card.sip_port, answered(*middle, *BYE)))
     digits = [(d.digit, d.duration_ms, d.method) for d in core.of(wire.Dtmf)]
-    assert digits == [("5", 160, "info"), ("#", 100, "info")]
+    assert digits == [("5", 160, "info"), ("#", 100, "info"), ("7", 0, "info")]
 
 
 async def test_bye_before_ack(cards: Rack) -> None:

@@ -34,6 +34,7 @@ _JITTER_BUFFER_MS: Final = (20, 20, 200, 400)
 _RECORD: Final = int(pj.PJMEDIA_DIR_DECODING)
 _RTP_CLOCK_HZ: Final = {"G722": 8000}
 """Where the RTP clock is not the sample rate (RFC 3551 §4.5.2); PJSIP names the latter."""
+_DIGITS: Final = frozenset("0123456789ABCD*#")
 _DTMF_UPDATE: Final = 1
 _DTMF_END: Final = 2
 _UNKNOWN_DURATION_MS: Final = 60_000
@@ -95,7 +96,9 @@ class NativeCall(pj.Call):
 
     def onDtmfEvent(self, prm: Any) -> None:
         with callback("onDtmfEvent"):
-            digit, duration_ms, flags = str(prm.digit), int(prm.duration), int(prm.flags)
+            digit, duration_ms, flags = str(prm.digit).upper(), int(prm.duration), int(prm.flags)
+            if digit not in _DIGITS:
+                return
             if duration_ms >= _UNKNOWN_DURATION_MS:
                 duration_ms = 0
             if prm.method == pj.PJSUA_DTMF_METHOD_SIP_INFO:

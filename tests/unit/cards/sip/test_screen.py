@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.cards.sip.screen import fault
+from gateway.cards.sip.screen import fault, line_end_missing
 
 
 def ack(*headers: str, method: str = "ACK", end: str = "\r\n") -> bytes:
@@ -83,3 +83,13 @@ def test_sdp_as_it_should_be(sdp: tuple[str, ...]) -> None:
 def test_sdp_that_pjsip_stumbles_over(sdp: tuple[str, ...]) -> None:
     assert fault(invite(*sdp))
     assert fault(invite(*sdp).replace(b"INVITE sip:gw@127.0.0.1 SIP/2.0", b"SIP/2.0 200 OK"))
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [(b"Signal=5", True), (b"Signal=5\n", True), (b"Signal=5\r\n", False), (b"", False)],
+)
+def test_an_info_body_without_crlf(body: bytes, missing: bool) -> None:
+    head = b"INFO sip:gw@h SIP/2.0\r\nTo: <sip:gw@h>;tag=x\r\n\r\n"
+    assert line_end_missing(head + body) is missing
+    assert not line_end_missing(head.replace(b"INFO", b"MESSAGE") + body)
