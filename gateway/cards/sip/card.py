@@ -39,6 +39,8 @@ class SipCard:
         self._log = get_logger().bind(card=order.card)
         self._ports: list[PcmPort] = [endpoint.create_port() for _ in range(MAX_CALLS)]
         self._legs: dict[LegId, tuple[Leg, PcmPort]] = {}
+        self._leaving: list[str] = []
+        """Call-IDs of legs that have ended while PJSIP may still hold their slots."""
         self._next_leg = 1
         self._attached = self._retiring = False
         self._orphan_since_s: float | None = None
@@ -80,21 +82,24 @@ class SipCard:
         self.link.queue_heard([leg.heard_record() for leg in legs if leg.live])
 
     def serve(self) -> None:
-        """Duties by the second: quality, sign of life, orphans."""
+        """Duties by the second: quality, sign of life, orphans; and telling the edge of free slots."""
         now = self._clock()
         if now >= self._next_second_s:
             self._next_second_s = now + _SECOND_S
             for leg, _ in list(self._legs.values()):
                 leg.each_second(now)
             self._end_orphans(now)
-        if now >= self._next_status_s:
+        if self._leaving and self._endpoint.calls_held <= len(self._legs):
+            self._leaving.clear()
+            self.report_status()
+        elif now >= self._next_status_s:
             self.report_status()
 
     def report_status(self) -> None:
         """Tell the edge who we are and which calls we hold."""
         self._next_status_s = self._clock() + STATUS_INTERVAL_S
-        calls = tuple(leg.incoming.sip_call_id for leg, _ in self._legs.values())
-        status = CardStatus(self._order.card, os.getpid(), self._endpoint.sip_port, calls)
+        calls = [*(leg.incoming.sip_call_id for leg, _ in self._legs.values()), *self._leaving]
+        status = CardStatus(self._order.card, os.getpid(), self._endpoint.sip_port, tuple(calls))
         try:
             self._status.sendto(pack_status(status), self._order.status_path)
         except OSError as exc:
@@ -138,8 +143,8 @@ class SipCard:
 
     def _closed(self, leg: Leg) -> None:
         del self._legs[leg.leg_id]
+        self._leaving.append(leg.incoming.sip_call_id)
         self._tick_until_s = self._clock() + _SETTLE_S
-        self.report_status()
 
     # ---- from the core -------------------------------------------------------------------------
 

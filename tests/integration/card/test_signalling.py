@@ -1,6 +1,7 @@
 """What a SIP far end sees of a card, and what the core is told: SIPp against a real card."""
 
 import asyncio
+import time
 
 from gateway.core.ids import LegId
 from gateway.wire import card as wire
@@ -77,6 +78,21 @@ async def test_the_gateway_hangs_up(cards: Rack) -> None:
     core.send(wire.Hangup(answer.leg))
     closed = await core.expect(wire.LegClosed)
     assert (closed.status, closed.by) == (200, "gateway")
+    passed(await far_end)
+
+
+async def test_a_slot_is_free_only_when_the_far_end_has_confirmed_the_bye(cards: Rack) -> None:
+    card = await cards.card()
+    core = await card.core()
+    auto_answer(core)
+    late = receive_request("BYE").replace("<send>", pause(700) + "<send>")
+    far_end = asyncio.create_task(run_sipp(card.sip_port, answered(late)))
+    answer = await core.expect(wire.Answered)
+    await core.until(lambda: len(core.ticks) > 5)
+    seen, hung_up_at = len(cards.statuses), time.monotonic()
+    core.send(wire.Hangup(answer.leg))
+    await cards.status(card.order.card, lambda s: not s.sip_call_ids, newer_than=seen)
+    assert time.monotonic() - hung_up_at > 0.65
     passed(await far_end)
 
 

@@ -180,6 +180,11 @@ class Endpoint:
             with contextlib.suppress(PjsipError):  # the caller was faster
                 call.answer(refusal.status, refusal.reason, refusal.headers)
 
+    @property
+    def calls_held(self) -> int:
+        """PJSIP's call slots in use; a call that we end holds its slot until the far end confirms the BYE."""
+        return int(self._library.pjsua_call_get_count())
+
     def ready(self) -> list[tuple[int, int]]:
         """(fd, epoll events) of the watched descriptors that are ready now."""
         return self._wake.poll(0)
