@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-import pjsua2 as pj
-
 from gateway.cards.sip.border import callback
 from gateway.cards.sip.contract import (
     CallHandler,
@@ -19,6 +17,7 @@ from gateway.cards.sip.contract import (
     StreamQuality,
 )
 from gateway.cards.sip.digits import DigitCollector
+from gateway.cards.sip.pjsip.native import pj
 from gateway.cards.sip.pjsip.port import PcmPort
 
 _STATES: Final[dict[int, CallState]] = {

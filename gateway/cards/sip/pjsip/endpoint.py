@@ -6,13 +6,11 @@ import select
 from collections.abc import Callable
 from typing import Any, Final
 
-import pjsua2 as pj
-from pjsua2 import _pjsua2
-
 from gateway.cards.sip import pcm
 from gateway.cards.sip.border import callback
 from gateway.cards.sip.contract import CallHandler, EndpointSettings, Headers, PjsipError, Refusal
 from gateway.cards.sip.pjsip.call import NativeCall, SipCall, call_options, pjsip_errors
+from gateway.cards.sip.pjsip.native import extension, pj
 from gateway.cards.sip.pjsip.port import PcmPort, fast_path_works
 from gateway.cards.sip.screen import Screen
 from gateway.cards.sip.waker import Waker
@@ -45,7 +43,7 @@ class Endpoint:
 
     def __init__(self, settings: EndpointSettings, incoming: IncomingHandler | None = None) -> None:
         self._settings, self._incoming = settings, incoming
-        self._library = ctypes.PyDLL(_pjsua2.__file__)
+        self._library = ctypes.PyDLL(extension.__file__)
         self._calls: set[NativeCall] = set()
         self._refused: list[tuple[SipCall, Refusal]] = []
         self.fast_pcm = fast_path_works()

@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import pjsua2 as pj
-from pjsua2 import _pjsua2
-
 from gateway.cards.sip import pcm
 from gateway.cards.sip.border import callback
+from gateway.cards.sip.pjsip.native import extension, pj
 
 
 def fast_path_works() -> bool:
@@ -19,7 +17,7 @@ def fast_path_works() -> bool:
         if not pcm.layout_holds(int(frame.this), int(frame.buf.this), pattern, frame.type):
             return False
         pcm.write_span(pcm.vector_span(int(own.this))[0], pattern)
-        _pjsua2.MediaFrame_buf_set(other, own)
+        extension.MediaFrame_buf_set(other, own)
         if bytes(other.buf) != pattern:
             return False
     return True
@@ -62,7 +60,7 @@ class PcmPort(pj.AudioMediaPort):
                 raise ValueError(f"frame of {len(data)} bytes, expected {self._bytes}")
             if self._begin:
                 pcm.write_span(self._begin, data)
-                _pjsua2.MediaFrame_buf_set(frame, self._vector)
+                extension.MediaFrame_buf_set(frame, self._vector)
                 pcm.set_frame_type(int(frame.this), pj.PJMEDIA_FRAME_TYPE_AUDIO)
             else:
                 frame.buf, frame.size = pj.ByteVector(data), len(data)
