@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
+from gateway.config.webrtc import WebrtcConfig
 
 Codec = Literal["pcmu", "pcma", "g722", "gsm", "ilbc", "speex"]
 
@@ -292,6 +293,8 @@ class GatewayConfig(Section):
     """This node."""
     sip: SipConfig = SipConfig()
     """The phone side."""
+    webrtc: WebrtcConfig | None = None
+    """Browsers and apps; off without this section."""
     http: HttpConfig = HttpConfig()
     """Health, metrics and API."""
     log: LogConfig = LogConfig()
@@ -305,6 +308,17 @@ class GatewayConfig(Section):
     def _embedded_agent(self) -> Self:
         if not self.agents:
             object.__setattr__(self, "agents", {EMBEDDED_AGENT: BotAgent(backend="bot")})
+        return self
+
+    @model_validator(mode="after")
+    def _ports_apart(self) -> Self:
+        if self.webrtc is None:
+            return self
+        port = self.webrtc.listen.port
+        if any(each.port == port for each in self.sip.listen):
+            raise unfit("a port that SIP does not use", found=f"port {port}", key="webrtc")
+        if self.sip.rtp_ports.low <= port <= self.sip.rtp_ports.high:
+            raise unfit("a port outside sip.rtp_ports", found=f"port {port}", key="webrtc")
         return self
 
     @property

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from gateway.config.document import Document, KeyPath
 from gateway.config.loader import LoadedConfig
 from gateway.config.models import HttpListen, ListenAddress, PortRange
+from gateway.config.webrtc import AddressPort
 
 
 def as_yaml(loaded: LoadedConfig) -> str:
@@ -29,7 +30,7 @@ def _plain(value: Any, document: Document, path: KeyPath) -> Any:
     match value:
         case ListenAddress():
             return f"{value.transport}://{value.address}:{value.port}"
-        case HttpListen():
+        case HttpListen() | AddressPort():
             return f"{value.address}:{value.port}"
         case PortRange():
             return f"{value.low}-{value.high}"
