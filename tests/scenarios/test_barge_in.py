@@ -89,6 +89,19 @@ async def test_an_answer_heard_to_its_end_is_not_interrupted_by_the_next_turn() 
         await hang_up(stage)
 
 
+async def test_an_agent_that_paused_by_itself_was_not_stopped() -> None:
+    async with Stage() as stage:
+        backend = await stage.talking()
+        backend.begin("item_1", FIRST, 200)
+        await stage.later(500)
+        backend.emit(ai.SpeechStarted("item_2"))
+        assert await backend.until_told("truncate") == ("truncate", "item_1", 200)
+        await stage.later(100)
+        assert not stage.events(K.BARGE_IN)
+        assert stage.journal.meter.barge_in_stops_ms == []
+        await hang_up(stage)
+
+
 async def test_an_item_whose_end_crosses_the_interruption_was_heard() -> None:
     async with Stage() as stage:
         backend = await stage.talking()
