@@ -23,8 +23,8 @@ from gateway.config.models import OpenAIRealtimeAgent
 from gateway.core.audio import WireFormat
 from gateway.media.transcoder import decoder, encoder
 
-OPEN_BUDGET_S: Final = 8.0
-"""Connecting and configuring a session, retries included."""
+OPEN_BUDGET_S: Final = 5.0
+"""Connecting and configuring a session, retries included; the caller waits for it in silence after 3 s."""
 
 _FATAL_CODES: Final = frozenset({"invalid_api_key", "model_not_found", "insufficient_quota"})
 _EXPIRED_CODES: Final = frozenset({"session_expired"})
