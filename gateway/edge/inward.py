@@ -213,7 +213,7 @@ class Inward:
         return board.reply(record.flow, record.reply_to, 513)
 
     def _park(self, record: CallRecord, request: SipMessage, now: float) -> None:
-        record.phase, record.invite = CallPhase.PARKED, request
+        record.phase, record.invite, record.trying_sent = CallPhase.PARKED, request, True
         self._board.records.add(record)
         self._parked[record.call_id] = now + PARK_S
         self._board.counters["calls_parked_total"] += 1

@@ -30,6 +30,8 @@ class Outward:
         if flow is None:
             return board.drop("stray_response")
         record = board.records.get(response.call_id)
+        if response.status == 100 and record is not None and record.trying_sent:
+            return None
         if record is not None and response.cseq_method == b"INVITE" and response.status >= 200:
             self._final_to_invite(record, response, now)
         board.face.dress(response, flow, card)

@@ -49,6 +49,8 @@ class CallRecord:
     card: CardId | None = None
     direct: bool = False
     """The far end is the user agent itself, no proxy between: it is reached where it sends from."""
+    trying_sent: bool = False
+    """The edge has sent 100 itself; the card's own must not follow (RFC 3261 §16.7 step 5)."""
     invite: SipMessage | None = None
     """While parked: the INVITE."""
     local: bytes = b""

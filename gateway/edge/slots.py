@@ -45,6 +45,8 @@ class Card:
     heard_at: float
     """Last sign of life; until the first one, when it was ordered."""
     idle_since: float
+    attached: bool = False
+    """A core is connected to it; without one it refuses calls."""
     pid: int = 0
     sip_port: int = 0
     reserved: dict[str, float] = field(default_factory=dict)
@@ -75,13 +77,9 @@ class Slots:
         return len(self._card_of)
 
     @property
-    def free_on_ready(self) -> int:
-        """Slots that a call could take at once, `max_calls` aside."""
-        return sum(
-            max(0, self.calls_per_card - card.used)
-            for card in self.cards.values()
-            if card.phase is CardPhase.READY
-        )
+    def serving(self) -> bool:
+        """Whether any card can take calls at all."""
+        return any(card.phase is CardPhase.READY and card.attached for card in self.cards.values())
 
     def card_of(self, call_id: str) -> CardId | None:
         """The card that holds a call, or is about to."""
@@ -107,7 +105,7 @@ class Slots:
             return NoSlot.FULL
         best: Card | None = None
         for card in self.cards.values():
-            if card.phase is not CardPhase.READY or card.used >= self.calls_per_card:
+            if card.phase is not CardPhase.READY or not card.attached or card.used >= self.calls_per_card:
                 continue
             if best is None or card.used > best.used:
                 best = card
@@ -154,7 +152,7 @@ class Slots:
         card = self.cards.get(status.card)
         if card is None or (card.pid and card.pid != status.pid):
             return None
-        card.heard_at = now
+        card.heard_at, card.attached = now, status.attached
         if card.phase is CardPhase.STARTING:
             card.phase, card.pid, card.idle_since = CardPhase.READY, status.pid, now
             self.changes += 1

@@ -60,9 +60,8 @@ class Supervisor:
 
     @property
     def ready(self) -> bool:
-        """A core is there and at least one card."""
-        cards = self._dispatcher.slots.cards.values()
-        return self._core_ready and any(card.phase is CardPhase.READY for card in cards)
+        """A core is there and at least one card that it is connected to."""
+        return self._core_ready and self._dispatcher.slots.serving
 
     async def open(self) -> None:
         """Listen for the core."""

@@ -84,6 +84,8 @@ class CardStatus(msgspec.Struct, frozen=True, tag=True):
     sip_port: int
     """Loopback UDP port of the card's SIP endpoint; 0 for other kinds."""
     sip_call_ids: tuple[str, ...]
+    attached: bool = True
+    """Whether a core is connected; a card without one refuses calls."""
 
 
 class SpawnCard(msgspec.Struct, frozen=True, tag=True):

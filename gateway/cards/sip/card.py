@@ -99,7 +99,9 @@ class SipCard:
         """Tell the edge who we are and which calls we hold."""
         self._next_status_s = self._clock() + STATUS_INTERVAL_S
         calls = [*(leg.incoming.sip_call_id for leg, _ in self._legs.values()), *self._leaving]
-        status = CardStatus(self._order.card, os.getpid(), self._endpoint.sip_port, tuple(calls))
+        status = CardStatus(
+            self._order.card, os.getpid(), self._endpoint.sip_port, tuple(calls), self._attached
+        )
         try:
             self._status.sendto(pack_status(status), self._order.status_path)
         except OSError as exc:
@@ -161,6 +163,7 @@ class SipCard:
         """The core is gone; the calls stay for a while."""
         self._attached = False
         self._orphan_since_s = self._clock()
+        self.report_status()
 
     def _play(self, payload: bytes) -> None:
         leg_id, mark, flags, pcm = unpack_play(payload)
@@ -198,6 +201,7 @@ class SipCard:
         if message.version != WIRE_VERSION:
             raise WireError(f"core speaks version {message.version}, this card {WIRE_VERSION}")
         self._attached, self._orphan_since_s = True, None
+        self.report_status()
         legs = [leg for leg, _ in self._legs.values() if leg.state != "closed"]
         self._emit(wire.Snapshot(tuple(leg.snapshot() for leg in legs)))
         for leg in legs:

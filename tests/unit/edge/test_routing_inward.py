@@ -250,6 +250,17 @@ def test_an_invite_waits_for_a_card() -> None:
     assert stage.router.parked == 0
 
 
+def test_a_call_that_had_to_wait_gets_one_100() -> None:
+    stage = Stage(cards=0)
+    stage.outside(invite())
+    stage.slots.card_ordered(CardId(0), stage.now)
+    _, got = to_card(stage.report(0))
+    assert stage.inside(0, response(got, 100, "Trying")) == []
+    assert to_outside(stage.inside(0, response(got, 180, "Ringing")))[1].status == 180
+    _, other = stage.call("c2")
+    assert to_outside(stage.inside(0, response(other, 100, "Trying")))[1].status == 100
+
+
 def test_it_does_not_wait_for_ever() -> None:
     stage = Stage(cards=0)
     stage.outside(invite())

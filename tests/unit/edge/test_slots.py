@@ -113,6 +113,16 @@ def test_retiring_and_starting_cards_take_no_calls() -> None:
     assert slots.reserve("a", 0.0) == 1
 
 
+def test_a_card_without_a_core_takes_no_calls() -> None:
+    slots = _slots(1)
+    slots.card_reported(CardStatus(CardId(0), 100, 6000, (), attached=False), 0.0)
+    assert slots.serving is False
+    assert slots.reserve("a", 0.0) is NoSlot.NO_CARD
+    _report(slots, 0)
+    assert [slots.serving] == [True]
+    assert slots.reserve("a", 0.0) == 0
+
+
 def test_another_process_can_not_speak_for_a_card() -> None:
     slots = _slots(1)
     assert slots.card_reported(CardStatus(CardId(0), 999, 6000, ("a",)), 0.0) is None
