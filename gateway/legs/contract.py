@@ -10,6 +10,7 @@ from typing import Protocol
 
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import CallId, CardId, LegId, Mark
+from gateway.core.record import CallKind
 from gateway.wire import card as wire
 
 LegEvent = (
@@ -46,6 +47,10 @@ class Leg(Protocol):
     @property
     def address(self) -> tuple[CardId, LegId]:
         """Card and serial number."""
+
+    @property
+    def kind(self) -> CallKind:
+        """Which kind of card carries it."""
 
     @property
     def pcm_format(self) -> PcmFormat:
@@ -89,6 +94,9 @@ class Leg(Protocol):
 
     def send_dtmf(self, digits: str) -> None:
         """Send digits to the far end."""
+
+    def send_text(self, text: str) -> None:
+        """Send a message over the data channel; lost while none is open, as on a phone."""
 
     def hold(self, held: bool) -> None:
         """Put the far end on hold or take it back. Raises `LocalError` without the capability."""

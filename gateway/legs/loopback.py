@@ -12,6 +12,7 @@ from typing import Final, Literal
 from gateway.core.audio import PTIME_MS, PcmFormat
 from gateway.core.ids import CallId, CardId, LegId, Mark
 from gateway.core.playout import MarkStarted, Playout
+from gateway.core.record import CallKind
 from gateway.errors import LocalError
 from gateway.legs.contract import LegEvent, LegSink
 from gateway.wire import card as wire
@@ -33,10 +34,12 @@ class LoopbackLeg:
         sample_rate_hz: int = 8000,
         address: tuple[CardId, LegId] = (CardId(0), LegId(1)),
         rtp_timeout_s: float = 20.0,
+        kind: CallKind = "loopback",
     ) -> None:
         """Must be made on the event loop that it is to use; `clock` gives monotonic seconds."""
         self._clock = clock
         self._address = address
+        self._kind = kind
         self._format = PcmFormat(sample_rate_hz)
         self._loop = asyncio.get_running_loop()
         self._sink: LegSink | None = None
@@ -51,6 +54,8 @@ class LoopbackLeg:
         """What the call left with `keep`."""
         self.digits_sent = ""
         """DTMF that the peer got."""
+        self.texts: list[str] = []
+        """Messages that the peer got over the data channel."""
         self.peer_held = False
         """Whether we put the peer on hold."""
         self.peer = LoopbackPeer(self)
@@ -60,6 +65,11 @@ class LoopbackLeg:
     def address(self) -> tuple[CardId, LegId]:
         """Card and serial number, as given."""
         return self._address
+
+    @property
+    def kind(self) -> CallKind:
+        """As given."""
+        return self._kind
 
     @property
     def pcm_format(self) -> PcmFormat:
@@ -138,6 +148,10 @@ class LoopbackLeg:
             self.emit(wire.Refused(self._address[1], wire.SendDtmf.__name__, "not DTMF digits"))
         elif self.state == "connected":
             self.digits_sent += digits.upper()
+
+    def send_text(self, text: str) -> None:
+        """The peer gets the message."""
+        self.texts.append(text)
 
     def hold(self, held: bool) -> None:
         """The peer hears nothing and is not heard until it is taken back."""

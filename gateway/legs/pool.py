@@ -11,6 +11,7 @@ from typing import Final
 
 from gateway.cards.link import CardLink
 from gateway.core.ids import CardId, LegId
+from gateway.legs.offers import OfferFailedError, Offers, PeerOffer, Settled
 from gateway.legs.proxy import RemoteLeg
 from gateway.observe.log import get_logger
 from gateway.wire import card as wire
@@ -26,9 +27,12 @@ OnAdopted = Callable[[RemoteLeg, wire.LegSnapshot], None]
 class CardPool:
     """Connections to the cards; implements `gateway.cards.link.CardListener`."""
 
-    def __init__(self, on_incoming: OnIncoming, on_adopted: OnAdopted) -> None:
+    def __init__(self, on_incoming: OnIncoming, on_adopted: OnAdopted, *, max_peers: int = 0) -> None:
+        """`max_peers`: WebRTC peers on all cards together."""
         self._on_incoming = on_incoming
         self._on_adopted = on_adopted
+        self._max_peers = max_peers
+        self._offers = Offers()
         self._tasks: dict[CardId, asyncio.Task[None]] = {}
         self._links: dict[CardId, CardLink] = {}
         self._legs: dict[tuple[CardId, LegId], RemoteLeg] = {}
@@ -59,6 +63,33 @@ class CardPool:
         for owner, serial in [address for address in self._legs if address[0] == card]:
             leg = self._legs.pop((owner, serial))
             leg.deliver(wire.LegClosed(serial, 500, f"line card gone ({status})", "card"))
+
+    async def offer(self, offer: PeerOffer) -> Settled:
+        """Make a leg of a WebRTC peer's SDP offer, on the card with the fewest peers.
+
+        The call that `on_incoming` makes of the leg exists when this returns. Raises
+        `OfferFailedError`: 503 no card or no room (`retryable`), 504 the card is silent, and what
+        the card says of the offer itself (400, 415, 488 …).
+        """
+        refusal = OfferFailedError(503, "no line card for WebRTC is ready")
+        peers = {link: self._legs_on(link.card) for link in self._webrtc_links()}
+        if peers and sum(peers.values()) + self._offers.pending >= self._max_peers:
+            raise OfferFailedError(503, f"all {self._max_peers} peers that the gateway carries are connected")
+        for link in sorted(peers, key=lambda link: peers[link]):
+            try:
+                return await self._offers.ask(link, offer)
+            except OfferFailedError as exc:
+                if exc.status != 503:
+                    raise
+                refusal = exc
+        raise refusal
+
+    def _webrtc_links(self) -> list[CardLink]:
+        links = self._links.values()
+        return [link for link in links if link.hello is not None and link.hello.kind == "webrtc"]
+
+    def _legs_on(self, card: CardId) -> int:
+        return sum(1 for owner, _ in self._legs if owner == card)
 
     async def _stay_connected(self, card: CardId, path: str) -> None:
         failures = 0
@@ -101,14 +132,16 @@ class CardPool:
         """New legs, old legs, and news of legs."""
         match message:
             case wire.Incoming():
-                leg = self._create(link, message.leg)
-                self._on_incoming(leg, message)
+                if not self._offers.unwanted(link.card, message.leg):
+                    leg = self._create(link, message.leg)
+                    self._on_incoming(leg, message)
+                    self._offers.arrived(leg)
             case wire.Snapshot():
                 self._reconcile(link, message)
-            case wire.OfferAccepted() | wire.OfferRejected():
-                log.error(
-                    "a card answered an offer that nobody made", card=link.card, request=message.request
-                )
+            case wire.OfferAccepted():
+                self._offers.accepted(link, message)
+            case wire.OfferRejected():
+                self._offers.rejected(message)
             case wire.Hello():
                 raise AssertionError("handled by the link")
             case _:
@@ -138,6 +171,7 @@ class CardPool:
 
     def on_disconnected(self, link: CardLink) -> None:
         """The card's task connects again, unless the card was removed."""
+        self._offers.disconnected(link)
         if self._links.get(link.card) is link:
             del self._links[link.card]
 

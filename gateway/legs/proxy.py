@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import CallId, CardId, LegId, Mark
+from gateway.core.record import CallKind
 from gateway.errors import LocalError
 from gateway.legs.contract import LegEvent, LegSink
 from gateway.wire import card as wire
@@ -23,6 +24,7 @@ class RemoteLeg:
     def __init__(self, card: CardId, leg: LegId, hello: wire.Hello, send: Send) -> None:
         self._card = card
         self._leg = leg
+        self._kind: CallKind = hello.kind
         self._format = PcmFormat(hello.sample_rate_hz)
         self._capabilities = hello.capabilities
         self._send = send
@@ -36,6 +38,11 @@ class RemoteLeg:
     def address(self) -> tuple[CardId, LegId]:
         """Card and serial number."""
         return self._card, self._leg
+
+    @property
+    def kind(self) -> CallKind:
+        """The card's."""
+        return self._kind
 
     @property
     def pcm_format(self) -> PcmFormat:
@@ -140,6 +147,10 @@ class RemoteLeg:
         if not self._capabilities.dtmf:
             raise LocalError("this leg cannot send DTMF")
         self._command(wire.SendDtmf(self._leg, digits))
+
+    def send_text(self, text: str) -> None:
+        """Send a message over the data channel."""
+        self._command(wire.SendText(self._leg, text))
 
     def hold(self, held: bool) -> None:
         """Hold the far end, or take it back."""

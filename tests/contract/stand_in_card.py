@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from gateway.core.ids import CallId, CardId, LegId
 from gateway.legs.contract import LegEvent
@@ -19,6 +20,9 @@ from gateway.wire.frames import (
 )
 
 CARD = CardId(7)
+
+ANSWER_SDP = "v=0\r\na=setup:passive\r\n"
+"""What a WebRTC stand-in answers every offer with."""
 
 
 class _ToCore:
@@ -39,12 +43,26 @@ class _ToCore:
 class StandInCard:
     """`async with StandInCard(path) as card:`; serves one core at a time."""
 
-    def __init__(self, path: Path, *, version: int = WIRE_VERSION) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        version: int = WIRE_VERSION,
+        kind: Literal["sip", "webrtc"] = "sip",
+        card: CardId = CARD,
+    ) -> None:
         self.path = path
+        self.kind = kind
+        self.offers: list[wire.Offer] = []
+        """SDP offers that came, a WebRTC card's."""
+        self.refusal: tuple[int, str] | None = None
+        """Status and reason for every offer, instead of a leg."""
+        self.silent = False
+        """Whether offers stay unanswered."""
         self.legs: dict[LegId, LoopbackLeg] = {}
         self.connections = 0
         """Cores that have connected so far."""
-        self._card, self._version = CARD, version
+        self._card, self._version = card, version
         self._server: asyncio.Server | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -82,14 +100,37 @@ class StandInCard:
 
     def offer(self, *, sample_rate_hz: int = 8000) -> LoopbackLeg:
         """A call comes in."""
+        leg = self._new_leg(sample_rate_hz)
+        self.report(self._incoming(leg.address[1]))
+        return leg
+
+    def _new_leg(self, sample_rate_hz: int) -> LoopbackLeg:
         serial = LegId(self._next_leg)
         self._next_leg += 1
         clock = asyncio.get_running_loop().time
         leg = LoopbackLeg(clock, sample_rate_hz=sample_rate_hz, address=(self._card, serial))
         leg.attach(CallId("on the card"), _ToCore(self, serial))
         self.legs[serial] = leg
-        self.report(self._incoming(serial))
         return leg
+
+    def accept(self, offer: wire.Offer) -> LoopbackLeg:
+        """Make a leg of a WebRTC peer's offer."""
+        leg = self._new_leg(8000)
+        serial = leg.address[1]
+        self.report(wire.OfferAccepted(offer.request, serial, ANSWER_SDP))
+        self.report(
+            wire.Incoming(
+                serial, "", offer.to, offer.identity, "", offer.headers, offer.peer, offer.received_at_s
+            )
+        )
+        return leg
+
+    def _on_offer(self, offer: wire.Offer) -> None:
+        self.offers.append(offer)
+        if self.refusal is not None:
+            self.report(wire.OfferRejected(offer.request, *self.refusal))
+        elif not self.silent:
+            self.accept(offer)
 
     def _incoming(self, serial: LegId) -> wire.Incoming:
         headers = (("User-Agent", "phone"),)
@@ -110,7 +151,7 @@ class StandInCard:
         self._writer, self._serving = writer, asyncio.current_task()
         self.connections += 1
         decoder = FrameDecoder()
-        self.report(wire.Hello(self._version, self._card, "sip", 1, 8000, CAPABILITIES))
+        self.report(wire.Hello(self._version, self._card, self.kind, 1, 8000, CAPABILITIES))
         try:
             while data := await reader.read(1 << 16):
                 for kind, payload in decoder.feed(data):
@@ -139,7 +180,9 @@ class StandInCard:
                 for serial, leg in self.legs.items()
             )
             self.report(wire.Snapshot(known))
-        elif not isinstance(message, wire.Retire | wire.Offer) and message.leg in self.legs:
+        elif isinstance(message, wire.Offer):
+            self._on_offer(message)
+        elif not isinstance(message, wire.Retire) and message.leg in self.legs:
             self._command(self.legs[message.leg], message)
 
     def _command(self, leg: LoopbackLeg, message: wire.ToCard) -> None:
@@ -158,6 +201,8 @@ class StandInCard:
                 leg.pause()
             case wire.Resume():
                 leg.resume()
+            case wire.SendText():
+                leg.send_text(message.text)
             case wire.SendDtmf():
                 leg.send_dtmf(message.digits)
             case wire.Hold():
