@@ -14,6 +14,7 @@ BOT_SOCKET = "bot.sock"
 """Unix socket of the embedded bot, in the run directory."""
 
 _BOT_SILENCE_MS = 300
+_HEALTH_TIMEOUT = aiohttp.ClientTimeout(total=2.0)
 
 Tools = Sequence[dict[str, Any]]
 
@@ -52,7 +53,7 @@ class Backends:
     async def bot_answers(self) -> bool:
         """Whether the embedded bot accepts connections."""
         try:
-            async with self._bot.get("http://embedded/healthz") as response:
+            async with self._bot.get("http://embedded/healthz", timeout=_HEALTH_TIMEOUT) as response:
                 return response.status == 200
         except (aiohttp.ClientError, OSError):
             return False
