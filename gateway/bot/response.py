@@ -18,6 +18,7 @@ from gateway.media.g711 import alaw_encode, ulaw_encode
 DELTA_MS: Final = 100
 LEAD_MS: Final = 500
 SPEED: Final = 8.0
+_ROUNDING_MS: Final = 0.001
 
 NewId = Callable[[str], str]
 """A fresh id with the given prefix."""
@@ -101,7 +102,7 @@ class Response:
                 events.append(self._begin_sentence(pcm))
             if self._started_at is None:
                 self._started_at = now
-            if self.sent_ms > self._allowed_ms(now):
+            if self.sent_ms > self._allowed_ms(now) + _ROUNDING_MS:
                 return events
             events.append(self._delta())
         return events

