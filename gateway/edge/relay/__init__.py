@@ -1,0 +1,1 @@
+"""The relay: one public port for the media of all WebRTC peers."""
