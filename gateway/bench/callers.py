@@ -7,7 +7,7 @@ burst of all calls at once would measure the burst.
 import random
 import time
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gateway.bench.clock import Loop, Socket
@@ -40,6 +40,8 @@ class Aim:
     """Root of the process tree to account; None accounts nothing."""
     ready_limit_s: float
     """How long to ask by OPTIONS until the target is ready; 0 doesn't ask, as not all SIP answers it."""
+    alive: Callable[[], bool] = lambda: True
+    """Whether the target may still become ready."""
     seed: int = 1
     """Of ids, sequence numbers and click phases."""
 

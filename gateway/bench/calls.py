@@ -34,9 +34,9 @@ class CallsPlan:
     aim: Aim
 
 
-def wait_ready(loop: Loop, callers: Callers, limit_s: float) -> None:
+def wait_ready(loop: Loop, callers: Callers, aim: Aim) -> None:
     """Send OPTIONS until the target says 200. Raises `RemoteError`."""
-    if not limit_s:
+    if not aim.ready_limit_s:
         return
 
     def ping(now_s: float) -> None:
@@ -44,17 +44,23 @@ def wait_ready(loop: Loop, callers: Callers, limit_s: float) -> None:
             callers.ping()
             loop.call_at(now_s + _PING_EVERY_S, ping)
 
+    def settled() -> bool:
+        return callers.options_status == 200 or not aim.alive()
+
     ping(time.time())
-    if not loop.run_until(lambda: callers.options_status == 200, time.time() + limit_s):
+    loop.run_until(settled, time.time() + aim.ready_limit_s)
+    if not aim.alive():
+        raise RemoteError("the gateway ended before it was ready")
+    if callers.options_status != 200:
         said = callers.options_status or "nothing"
-        raise RemoteError(f"the target did not become ready in {limit_s:g} s: it answers {said} to OPTIONS")
+        raise RemoteError(f"not ready after {aim.ready_limit_s:g} s: the target answers {said} to OPTIONS")
 
 
 def run_calls(plan: CallsPlan, on_progress: OnProgress) -> CallsResult:
     """Place, hold and end the calls. Raises `RemoteError` when the target is not there."""
     with Loop() as loop:
         callers = Callers(loop, plan.aim)
-        wait_ready(loop, callers, plan.aim.ready_limit_s)
+        wait_ready(loop, callers, plan.aim)
         before = tree_usage(plan.aim.tree_pid)
         _Progress(loop, on_progress, plan)
         placed = _place_all(loop, callers, plan)

@@ -25,8 +25,8 @@ _LOOK_AT_TREE_EVERY_S = 1.0
 _LOOK_AT_CALLS_EVERY_S = 0.02
 _CALL_LIMIT_S = 70.0
 """No call can last longer: its requests give up after 32 s."""
-FAR_END_LEAD = 1.5
-"""A caller speaks so many times longer than the far end waits before it hangs up."""
+FAR_END_GRACE_S = 1.0
+"""A caller speaks so much longer than the far end, so that it does not hang up first on a busy machine."""
 FAR_END_SHARE = 0.25
 """Fewer calls ended by the far end, of the half that should be, is a failure."""
 
@@ -53,7 +53,7 @@ class ChurnPlan:
     calls: int
     concurrent: int
     talk_seconds: float
-    """After this a far end that hangs up does so; callers do after half as long again."""
+    """After this a far end that hangs up does so; callers do `FAR_END_GRACE_S` later."""
     far_end_hangs_up: bool
     """Whether the far end ends every second call."""
     tolerance: Tolerance
@@ -88,7 +88,7 @@ class _Round:
 
         look(time.time())
         waves = -(-self._calls // self._plan.concurrent)
-        limit_s = waves * (self._plan.talk_seconds * FAR_END_LEAD + _CALL_LIMIT_S)
+        limit_s = waves * (self._plan.talk_seconds + FAR_END_GRACE_S + _CALL_LIMIT_S)
         if not self._loop.run_until(lambda: self.ended == self._calls, time.time() + limit_s):
             self.failures += ["not over in time"] * (self._calls - self.ended)
 
@@ -99,8 +99,8 @@ class _Round:
             if dialog.state in (DialogState.ENDED, DialogState.FAILED):
                 self._note(caller)
             elif dialog.state is DialogState.UP and dialog.answered_s is not None:
-                talk_s = self._plan.talk_seconds * (FAR_END_LEAD if self._plan.far_end_hangs_up else 1)
-                if now_s >= dialog.answered_s + talk_s:
+                grace_s = FAR_END_GRACE_S if self._plan.far_end_hangs_up else 0.0
+                if now_s >= dialog.answered_s + self._plan.talk_seconds + grace_s:
                     self._callers.hang_up(caller, now_s)
         if self._placed < self._calls and len(self._live) < self._plan.concurrent:
             self._placed += 1
@@ -124,7 +124,7 @@ def run_churn(plan: ChurnPlan, on_progress: OnProgress) -> ChurnResult:
     """Place and end the calls. Raises `RemoteError` when the target is not there."""
     with Loop() as loop:
         callers = Callers(loop, plan.aim)
-        wait_ready(loop, callers, plan.aim.ready_limit_s)
+        wait_ready(loop, callers, plan.aim)
         warm_up = _Round(loop, callers, plan, WARM_UP_ROUNDS * plan.concurrent)
         warm_up.run("warming up", on_progress)
         before = roles_usage(plan.aim.tree_pid)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,8 @@ class RunningGateway:
     pid: int
     log: Path
     """What it wrote to standard error."""
+    alive: Callable[[], bool]
+    """Whether it still runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def own_gateway(max_calls: int, behaviour: BackendBehaviour) -> Iterator[Running
                 command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True
             )
         try:
-            yield RunningGateway((HOST, sip_port), process.pid, log)
+            yield RunningGateway((HOST, sip_port), process.pid, log, lambda: process.poll() is None)
         finally:
             _stop(process)
 

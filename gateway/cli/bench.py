@@ -172,7 +172,7 @@ def _measured(
         raise typer.BadParameter("goes with --target only", param_hint="--tree")
     with own_gateway(calls + SPARE_CALLS, behaviour) as running, _progress_bar() as on_progress:
         try:
-            yield Aim(running.target, host, to, running.pid, _READY_S), on_progress
+            yield Aim(running.target, host, to, running.pid, _READY_S, running.alive), on_progress
         except GatewayError:
             typer.echo(running.log.read_text(errors="replace")[-_LOG_TAIL_CHARS:], err=True)
             raise

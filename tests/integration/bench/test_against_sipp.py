@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,9 +82,12 @@ def test_short_calls_leave_no_descriptor_here(echo: tuple[int, int]) -> None:
 
 def test_a_target_that_does_not_answer_options_is_not_ready() -> None:
     with Loop() as loop:
-        callers = Callers(loop, Aim(("127.0.0.1", free_sip_port()), "127.0.0.1", "1", None, 0.5))
-        with pytest.raises(RemoteError, match="nothing"):
-            wait_ready(loop, callers, 0.5)
+        aim = Aim(("127.0.0.1", free_sip_port()), "127.0.0.1", "1", None, 0.5)
+        callers = Callers(loop, aim)
+        with pytest.raises(RemoteError, match="answers nothing"):
+            wait_ready(loop, callers, aim)
+        with pytest.raises(RemoteError, match="ended before"):
+            wait_ready(loop, callers, replace(aim, ready_limit_s=60, alive=lambda: False))
 
 
 @pytest.mark.parametrize(("limit", "status"), [("1000", 0), ("0", 1)])
