@@ -329,6 +329,13 @@ class Hold(_Message, frozen=True):
     held: bool
 
 
+class SetTier(_Message, frozen=True):
+    """Use more or less network: one of `Capabilities.tiers`; `MediaChanged` follows."""
+
+    leg: LegId
+    tier: str
+
+
 class Keep(_Message, frozen=True):
     """Opaque state of the core that the card holds for the leg and returns in a `Snapshot`."""
 
@@ -353,6 +360,7 @@ ToCard = (
     | Resume
     | SendDtmf
     | Hold
+    | SetTier
     | Keep
     | Retire
 )
