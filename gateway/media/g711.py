@@ -31,3 +31,8 @@ def alaw_decode(data: bytes) -> bytes:
 def rms(pcm: bytes) -> int:
     """Root mean square of s16le PCM, 0 to 32767."""
     return audioop.rms(pcm, 2)
+
+
+def scaled(pcm: bytes, factor: float) -> bytes:
+    """s16le PCM at another level; what gets too loud is clipped."""
+    return audioop.mul(pcm, 2, factor)

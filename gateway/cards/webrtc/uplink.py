@@ -1,0 +1,87 @@
+"""What a peer says: packets in, 20 ms frames for the core out. No I/O, time injected."""
+
+from collections.abc import Sequence
+
+from gateway.cards.webrtc.arrivals import Arrivals
+from gateway.cards.webrtc.codecs import CodecKind, make_decoder
+from gateway.cards.webrtc.incoming import Incoming
+from gateway.cards.webrtc.receive import ReceiveBuffer, Step
+from gateway.core.audio import PcmFormat
+from gateway.errors import RemoteError
+
+
+class Uplink:
+    """Receive buffer, decoder and the frames between two ticks."""
+
+    def __init__(self, kind: CodecKind, pcm_format: PcmFormat, now: float) -> None:
+        self._kind = kind
+        self._decoder = make_decoder(kind.name, pcm_format.sample_rate_hz)
+        self._buffer = ReceiveBuffer()
+        self._incoming = Incoming(pcm_format.frame_bytes)
+        self._arrivals = Arrivals(kind.clock_rate_hz)
+        self._ssrc: int | None = None
+        self._past = (0, 0, 0)
+        self.last_packet_s = now
+        """When the last packet came."""
+        self.undecodable = 0
+        """Packets that the codec did not understand."""
+
+    @property
+    def packets(self) -> int:
+        """Received since the beginning."""
+        return self._past[0] + self._arrivals.packets
+
+    @property
+    def lost(self) -> int:
+        """Not received since the beginning."""
+        return self._past[1] + self._arrivals.lost
+
+    @property
+    def discarded(self) -> int:
+        """Received and not played: too late, or not decodable."""
+        return self._past[2] + self._buffer.counters.late + self.undecodable
+
+    @property
+    def concealed(self) -> int:
+        """Lost packets in whose place something was played, of the current stream."""
+        return self._buffer.counters.concealed
+
+    @property
+    def jitter_ms(self) -> float:
+        """Interarrival jitter."""
+        return self._arrivals.jitter_ms
+
+    @property
+    def wait_ms(self) -> float:
+        """How long a gap is waited for."""
+        return self._buffer.wait_ms
+
+    def take(self, ssrc: int, sequence: int, timestamp: int, payload: bytes, now: float) -> Sequence[int]:
+        """A packet; returns the sequence numbers to ask for again."""
+        if ssrc != self._ssrc:
+            self._new_stream(ssrc)
+        self.last_packet_s = now
+        self._arrivals.add(sequence, timestamp, now)
+        return self._buffer.push(sequence, payload, now)
+
+    def tick(self, now: float) -> tuple[list[bytes], bool]:
+        """Frames for the core, and whether they only stand for audio that did not come."""
+        for step in self._buffer.pull(now):
+            try:
+                self._incoming.push(self._carry_out(step))
+            except RemoteError:
+                self.undecodable += 1
+        return self._incoming.tick()
+
+    def _carry_out(self, step: Step) -> bytes:
+        if step.kind == "decode":
+            return self._decoder.decode(step.payload)
+        if step.kind == "recover":
+            return self._decoder.recover(step.payload)
+        return self._decoder.conceal()
+
+    def _new_stream(self, ssrc: int) -> None:
+        if self._ssrc is not None:
+            self._past = (self.packets, self.lost, self.discarded - self.undecodable)
+            self._buffer, self._arrivals = ReceiveBuffer(), Arrivals(self._kind.clock_rate_hz)
+        self._ssrc = ssrc
