@@ -2,11 +2,16 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from gateway.bot.process import LIFELINE_VARIABLE
+from gateway.config.models import GatewayConfig
 
 
 @dataclass(slots=True)
@@ -66,4 +71,37 @@ async def running_bot(*arguments: str) -> AsyncIterator[BotProcess]:
     finally:
         if process.returncode is None:
             process.kill()
+            await process.wait()
+
+
+@asynccontextmanager
+async def configured_bot(
+    config: GatewayConfig, path: Path, *, lifeline: int | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A bot as the gateway starts it: unix socket, configuration on standard input, which stays open."""
+    environment = dict(os.environ)
+    if lifeline is not None:
+        environment[LIFELINE_VARIABLE] = str(lifeline)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway.bot", "--socket", str(path)),
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment,
+        pass_fds=() if lifeline is None else (lifeline,),
+    )
+    assert process.stdin is not None
+    process.stdin.write(config.for_child())
+    log: list[dict[str, Any]] = []
+    try:
+        async with asyncio.timeout(30):
+            async for event in _read_log(process, log):
+                if event == "bot listens":
+                    break
+        assert log, "the bot ended without a word"
+        assert log[-1]["event"] == "bot listens", log
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        async with asyncio.timeout(10):
             await process.wait()

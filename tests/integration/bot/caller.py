@@ -22,7 +22,10 @@ SILENCE = b"\xff"
 
 def phone_speech(name: str) -> bytes:
     """One of the demo phone's recordings, as µ-law."""
-    with (files("gateway.softphone") / "speech" / f"{name}.wav").open("rb") as file, wave.open(file) as reader:
+    with (
+        (files("gateway.softphone") / "speech" / f"{name}.wav").open("rb") as file,
+        wave.open(file) as reader,
+    ):
         assert reader.getframerate() == 8000
         return ulaw_encode(reader.readframes(reader.getnframes()))
 

@@ -1,12 +1,9 @@
 """The official OpenAI SDK against a real bot process: every event must fit the SDK's types."""
 
 import asyncio
-import base64
 import json
 
-import pytest
-
-from tests.integration.bot.bot_process import BotProcess, running_bot
+from tests.integration.bot.bot_process import running_bot
 from tests.integration.bot.caller import Caller, calling
 
 
