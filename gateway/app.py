@@ -87,7 +87,11 @@ class Core:
         run_dir = config.node.run_dir
         plan = load_plan(config.dialplans, list(config.agents))
         languages = {agent.language for agent in config.agents.values()}
-        prompts = await load_prompts(run_dir / "prompts", languages, _CARD_RATE_HZ, Synthesiser())
+        rates_hz = {_CARD_RATE_HZ} | ({config.webrtc.sample_rate_hz} if config.webrtc else set())
+        prompts = {
+            rate_hz: await load_prompts(run_dir / "prompts", languages, rate_hz, Synthesiser())
+            for rate_hz in rates_hz
+        }
         store = await CallStore.open(run_dir / DATABASE_NAME)
         backends = Backends(run_dir)
         service = CallService(
@@ -95,13 +99,14 @@ class Core:
                 config=config,
                 plan=plan,
                 make_backend=backends.create,
-                apology=lambda language: prompts.pcm("apology", language),
+                apology=lambda language, rate_hz: prompts[rate_hz].pcm("apology", language),
                 store=store,
                 on_ended=self._on_ended,
                 clock=time.monotonic,
             )
         )
-        self._pool = CardPool(service.on_incoming, service.on_adopted)
+        max_peers = config.webrtc.max_peers if config.webrtc else 0
+        self._pool = CardPool(service.on_incoming, service.on_adopted, max_peers=max_peers)
         self._metrics = Metrics(lambda: service.live, lambda: self._pool.connected if self._pool else 0)
         http = HttpServer(config.http.listen, self._metrics, self._not_ready_because)
         edge = await EdgeLink.connect(run_dir, self._from_edge)

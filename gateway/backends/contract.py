@@ -139,6 +139,39 @@ BackendEvent = (
     | BackendLost
 )
 
+# ---- requests of a peer that has a screen ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UserText:
+    """The caller wrote something instead of saying it; no answer is asked for."""
+
+    item_id: str
+    text: str
+    """Personal data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instructions:
+    """Take the place of the agent's system prompt for the rest of the session."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantAnswer:
+    """Answer now; `instructions` hold for this answer alone."""
+
+    instructions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetInput:
+    """Forget the caller's audio of the present turn."""
+
+
+ClientRequest = UserText | Instructions | WantAnswer | ForgetInput
+
 FaultKind = Literal["unreachable", "refused", "lost", "protocol", "expired"]
 """unreachable: no connection · refused: key, model or quota · lost: closed or silent mid-call ·
 protocol: rubbish from the peer · expired: the service's own session limit."""
@@ -199,6 +232,9 @@ class Backend(Protocol):
 
     def send_tool_result(self, call_id: str, output: str) -> None:
         """Result of a `FunctionCall`; the service then goes on answering."""
+
+    def tell(self, request: ClientRequest) -> None:
+        """The caller's page wants something; what the service cannot do has no effect."""
 
     @property
     def dropped_ms(self) -> float:

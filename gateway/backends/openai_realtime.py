@@ -15,7 +15,12 @@ from gateway.backends.contract import (
     BackendError,
     BackendLost,
     BackendSink,
+    ClientRequest,
+    ForgetInput,
+    Instructions,
+    UserText,
     Utterance,
+    WantAnswer,
 )
 from gateway.backends.realtime_session import RealtimeProtocolError, RealtimeSession
 from gateway.backends.socket import WebSocketLink
@@ -217,6 +222,18 @@ class OpenAIRealtimeBackend:
     def send_tool_result(self, call_id: str, output: str) -> None:
         """Return a function's result and let the model go on."""
         self._send_all([rt.tool_output(call_id, output), *self._session.ask()])
+
+    def tell(self, request: ClientRequest) -> None:
+        """Texts, instructions and wishes have events of their own in the protocol."""
+        match request:
+            case UserText():
+                self._send_all([rt.message_item(Utterance("caller", request.text))])
+            case Instructions():
+                self._send_all([rt.instructions_update(request.text)])
+            case WantAnswer():
+                self._send_all(self._session.ask(request.instructions))
+            case ForgetInput():
+                self._send_all([rt.input_clear()])
 
     def _send_all(self, messages: Iterable[bytes]) -> None:
         if self._link is not None:

@@ -133,6 +133,16 @@ def session_update(
     return _event("session.update", session=session)
 
 
+def instructions_update(instructions: str) -> bytes:
+    """session.update of the instructions alone."""
+    return _event("session.update", session={"type": "realtime", "instructions": instructions})
+
+
+def input_clear() -> bytes:
+    """input_audio_buffer.clear."""
+    return _event("input_audio_buffer.clear")
+
+
 def response_create(instructions: str = "") -> bytes:
     """response.create, with an instruction for this one answer."""
     return _event("response.create", **({"response": {"instructions": instructions}} if instructions else {}))

@@ -9,9 +9,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import getrandbits
+from typing import Final
 
 from gateway.backends import contract as ai
+from gateway.calls.channel import EventChannel, PlayingNews
 from gateway.calls.journal import Journal
+from gateway.calls.oai_requests import RefusedEventError, Silence, Wish
 from gateway.core.ids import Mark
 from gateway.core.record import TimelineKind
 from gateway.legs.contract import Leg, LegEvent
@@ -20,6 +23,9 @@ from gateway.wire import card as wire
 from gateway.wire.frames import HeardFlag
 
 _CONCEALED = int(HeardFlag.CONCEALED)  # an enum's own `&` takes 2 µs, too much for every frame
+
+_MAX_UNTOLD: Final = 32
+"""Wishes of a peer that may wait for the backend."""
 
 Notify = Callable[[LegEvent | ai.BackendEvent], None]
 
@@ -66,6 +72,13 @@ class Bridge:
         self._mark_of: dict[str, Mark] = {}
         self._inherited = inherited
         self._flushing: set[asyncio.Future[wire.Flushed]] = set()
+        self._untold: list[ai.ClientRequest] = []
+        """Wishes of the peer while there is no backend."""
+        self._channel: EventChannel | None = None
+        if journal.facts.kind == "webrtc":
+            self._channel = EventChannel(
+                journal.figures.agent, leg.send_text, self.wish, clock, opened=inherited
+            )
 
     def describe(self) -> str:
         """The chain, for people."""
@@ -83,6 +96,11 @@ class Bridge:
         """Let the caller's audio flow to the backend."""
         self._backend = backend
         self._send_audio = backend.send_audio
+        if self._journal.figures.instructions:
+            backend.tell(ai.Instructions(self._journal.figures.instructions))
+        untold, self._untold = self._untold, []
+        for request in untold:
+            self._tell(backend, request)
 
     def disconnect(self) -> None:
         """The backend is gone; what it said already goes on playing."""
@@ -109,6 +127,33 @@ class Bridge:
     def _new_mark(self) -> Mark:
         self._next_mark = self._next_mark % 0xFFFFFFFF + 1
         return Mark(self._next_mark)
+
+    # ---- from the peer's page -----------------------------------------------------------------
+
+    def wish(self, wish: Wish) -> None:
+        """Carry out what the peer asks for in writing. Raises `RefusedEventError`."""
+        if isinstance(wish, Silence):
+            self._silence(cancel=wish.cancel)
+            return
+        if isinstance(wish, ai.Instructions):
+            self._journal.figures.instructions = wish.text
+        if self._backend is not None:
+            self._tell(self._backend, wish)
+        elif not isinstance(wish, ai.Instructions | ai.ForgetInput):
+            if len(self._untold) >= _MAX_UNTOLD:
+                raise RefusedEventError("session_not_ready", "the agent is not connected yet")
+            self._untold.append(wish)
+
+    def _tell(self, backend: ai.Backend, request: ai.ClientRequest) -> None:
+        if isinstance(request, ai.UserText):
+            self._journal.said(request.item_id, ai.Utterance("caller", request.text))
+        backend.tell(request)
+
+    def _silence(self, *, cancel: bool) -> None:
+        if self._playing or self._inherited:
+            self._barge_in(self._clock())
+        if cancel and self._backend is not None:
+            self._backend.interrupt("")
 
     # ---- from the leg -------------------------------------------------------------------------
 
@@ -144,6 +189,14 @@ class Bridge:
             case wire.Quality():
                 journal.figures.quality = event
                 return
+            case wire.ChannelOpened():
+                if self._channel is not None:
+                    self._channel.on_opened()
+                return
+            case wire.ChannelText():
+                if self._channel is not None:
+                    self._channel.on_text(event.text)
+                return
             case wire.RtpStalled():
                 journal.note(TimelineKind.RTP_STALLED, silent_s=round(event.silent_s, 1))
             case wire.LegClosed():
@@ -158,6 +211,7 @@ class Bridge:
             playing.started = True
             if playing.item_id:
                 self._journal.agent_heard(event.at_s)
+                self._tell_page(playing.item_id, "started")
 
     def _finished(self, event: wire.PlayFinished) -> None:
         playing = self._playing.pop(event.mark, None)
@@ -171,6 +225,11 @@ class Bridge:
             if self._mark_of.get(playing.item_id) == event.mark:
                 del self._mark_of[playing.item_id]
             self._journal.note(TimelineKind.AGENT_SILENT, at_s=event.at_s, played_ms=event.played_ms)
+            self._tell_page(playing.item_id, "stopped")
+
+    def _tell_page(self, item_id: str, what: PlayingNews) -> None:
+        if self._channel is not None:
+            self._channel.on_playing(item_id, what)
 
     def _key_pressed(self, digit: str) -> None:
         if self._backend is None:
@@ -193,6 +252,8 @@ class Bridge:
     def on_backend_event(self, event: ai.BackendEvent) -> None:
         """Note it, act on what concerns audio, and pass on what concerns the call."""
         journal = self._journal
+        if self._channel is not None:
+            self._channel.on_backend_event(event)
         match event:
             case ai.SpeechStarted():
                 now = self._clock()
@@ -257,8 +318,14 @@ class Bridge:
                 played_ms=flushed.played_ms,
                 dropped_ms=flushed.dropped_ms,
             )
-        if self._backend is None:
-            return
         for mark, playing in interrupted.items():
             if playing.item_id and not playing.finished:
-                self._backend.truncate(playing.item_id, flushed.played_ms if mark == flushed.mark else 0)
+                self._truncate(playing, flushed.played_ms if mark == flushed.mark else 0)
+
+    def _truncate(self, playing: _Playing, heard_ms: int) -> None:
+        if self._backend is not None:
+            self._backend.truncate(playing.item_id, heard_ms)
+        if self._channel is not None:
+            if playing.started:
+                self._channel.on_playing(playing.item_id, "cleared")
+            self._channel.on_truncated(playing.item_id, heard_ms)

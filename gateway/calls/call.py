@@ -98,6 +98,11 @@ class Call:
         return self._state
 
     @property
+    def journal(self) -> Journal:
+        """What is written down so far."""
+        return self._journal
+
+    @property
     def bridge(self) -> Bridge:
         """The call's media path."""
         return self._bridge

@@ -9,7 +9,7 @@ from gateway.backends.contract import Utterance
 from gateway.calls.conversation import Conversation
 from gateway.calls.journal import CallFacts, Journal
 from gateway.core.ids import CallId, CardId
-from gateway.core.record import FieldValue, TimelineEvent, TimelineKind
+from gateway.core.record import CallKind, FieldValue, TimelineEvent, TimelineKind
 from gateway.errors import LocalError
 
 MAX_KEPT_EVENTS: Final = 500
@@ -51,6 +51,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     barge_in_stops_ms: list[float]
     transcript: list[_Said]
     events: list[_Event]
+    kind: CallKind = "sip"
+    instructions: str = ""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -86,6 +88,8 @@ def pack(journal: Journal) -> bytes:
                 _Event(event.at_ms, event.kind, dict(event.fields))
                 for event in journal.events[-MAX_KEPT_EVENTS:]
             ],
+            kind=facts.kind,
+            instructions=figures.instructions,
         )
     )
 
@@ -103,6 +107,7 @@ def facts_of(kept: Checkpoint) -> CallFacts:
     """The facts of the kept call."""
     return CallFacts(
         id=CallId(kept.id),
+        kind=kept.kind,
         node=kept.node,
         sip_call_id=kept.sip_call_id,
         from_number=kept.from_number,
@@ -118,6 +123,7 @@ def restore(journal: Journal, kept: Checkpoint) -> None:
     """Fill a new journal with what the call remembers."""
     figures = journal.figures
     figures.agent, figures.route, figures.codec = kept.agent, kept.route, kept.codec
+    figures.instructions = kept.instructions
     figures.answered_s, figures.setup_ms = kept.answered_s, kept.setup_ms
     figures.first_utterance_ms = kept.first_utterance_ms
     figures.recovered, figures.reconnects = kept.recovered + 1, kept.reconnects

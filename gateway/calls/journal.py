@@ -9,7 +9,7 @@ from typing import Final
 from gateway.backends.contract import Utterance
 from gateway.calls.conversation import MAX_TEXT_CHARS, Conversation
 from gateway.core.ids import CallId, CardId
-from gateway.core.record import CallRecord, FieldValue, TimelineEvent, TimelineKind
+from gateway.core.record import CallKind, CallRecord, FieldValue, TimelineEvent, TimelineKind
 from gateway.core.termination import Termination
 from gateway.core.turns import TurnMeter
 from gateway.wire import card as wire
@@ -23,6 +23,7 @@ class CallFacts:
     """What is known of a call when it begins."""
 
     id: CallId
+    kind: CallKind = "sip"
     node: str
     sip_call_id: str
     from_number: str
@@ -43,6 +44,8 @@ class Figures:
 
     route: str = ""
     agent: str = ""
+    instructions: str = ""
+    """What a WebRTC peer put in the place of the agent's own; empty if nothing."""
     codec: str = ""
     answered_s: float | None = None
     setup_ms: float | None = None
@@ -125,6 +128,7 @@ class Journal:
         return CallRecord(
             id=facts.id,
             node=facts.node,
+            kind=facts.kind,
             sip_call_id=facts.sip_call_id,
             from_number=facts.from_number,
             to_number=facts.to_number,

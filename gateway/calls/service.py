@@ -11,11 +11,11 @@ from gateway.calls import checkpoint
 from gateway.calls.call import Call, CallSettings, MakeBackend
 from gateway.calls.journal import CallFacts, Journal
 from gateway.config.models import GatewayConfig
-from gateway.core.ids import CallId
-from gateway.core.record import CallRecord, TimelineKind
+from gateway.core.ids import CallId, CardId, LegId
+from gateway.core.record import CallKind, CallRecord, TimelineKind
 from gateway.core.sip_uri import user_of
 from gateway.core.termination import Reason, Termination
-from gateway.dialplan.plan import Plan
+from gateway.dialplan.plan import Decision, Plan
 from gateway.errors import LocalError
 from gateway.legs.contract import Leg
 from gateway.observe.log import get_logger
@@ -40,8 +40,8 @@ class CallDependencies:
     config: GatewayConfig
     plan: Plan
     make_backend: MakeBackend
-    apology: Callable[[str], bytes]
-    """PCM of the apology in a language."""
+    apology: Callable[[str, int], bytes]
+    """PCM of the apology in a language, at a sample rate in Hz."""
     store: RecordStore
     on_ended: Callable[[CallRecord], None]
     clock: Callable[[], float]
@@ -54,6 +54,7 @@ class CallService:
     def __init__(self, dependencies: CallDependencies) -> None:
         self._deps = dependencies
         self._calls: dict[CallId, Call] = {}
+        self._on_leg: dict[tuple[CardId, LegId], CallId] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -61,11 +62,31 @@ class CallService:
         """Calls in progress."""
         return len(self._calls)
 
+    @property
+    def calls(self) -> list[Call]:
+        """Calls in progress, oldest first."""
+        return list(self._calls.values())
+
+    def find(self, call_id: CallId) -> Call | None:
+        """A call in progress."""
+        return self._calls.get(call_id)
+
+    def find_on(self, leg: Leg) -> Call | None:
+        """The call in progress that a leg belongs to."""
+        call_id = self._on_leg.get(leg.address)
+        return None if call_id is None else self._calls.get(call_id)
+
+    def decide(self, kind: CallKind, to: str) -> Decision:
+        """Who answers a call to this number; WebRTC peers may also ask for an agent by name."""
+        if kind == "webrtc" and to in self._deps.config.agents:
+            return Decision(f"agent {to}", to)
+        return self._deps.plan.route(to)
+
     def on_incoming(self, leg: Leg, incoming: wire.Incoming) -> None:
         """A card offers a new call."""
         journal = self._new_journal(leg, incoming)
         journal.note(TimelineKind.INCOMING, at_s=incoming.received_at_s, card=leg.address[0])
-        decision = self._deps.plan.route(journal.facts.to_number)
+        decision = self.decide(journal.facts.kind, journal.facts.to_number)
         journal.note(TimelineKind.ROUTED, route=decision.route_name, agent=decision.agent)
         if decision.agent is None:
             self._refuse(leg, journal)
@@ -81,7 +102,7 @@ class CallService:
             return
         journal = self._restored_journal(leg, snapshot)
         if journal.figures.agent not in self._deps.config.agents:
-            decision = self._deps.plan.route(journal.facts.to_number)
+            decision = self.decide(journal.facts.kind, journal.facts.to_number)
             journal.figures.route = decision.route_name
             journal.figures.agent = decision.agent or next(iter(self._deps.config.agents))
         self._start(leg, journal, adopted=True)
@@ -107,10 +128,11 @@ class CallService:
         began = min(now, incoming.received_at_s) if incoming.received_at_s > 0 else now
         facts = CallFacts(
             id=CallId("call_" + token_hex(10)),
+            kind=leg.kind,
             node=self._deps.config.node.name,
             sip_call_id=incoming.sip_call_id,
-            from_number=user_of(incoming.from_header),
-            to_number=user_of(incoming.request_uri),
+            from_number=_party(leg.kind, incoming.from_header),
+            to_number=_party(leg.kind, incoming.request_uri),
             peer=incoming.peer,
             card=leg.address[0],
             started_at=datetime.now(UTC) - timedelta(seconds=now - began),
@@ -118,13 +140,13 @@ class CallService:
         )
         return Journal(facts, self._deps.clock)
 
-    def _settings(self, agent_name: str) -> CallSettings:
+    def _settings(self, agent_name: str, leg: Leg) -> CallSettings:
         agent = self._deps.config.agents[agent_name]
         return CallSettings(
             agent_name=agent_name,
             agent=agent,
             make_backend=self._deps.make_backend,
-            apology=self._deps.apology(agent.language),
+            apology=self._deps.apology(agent.language, leg.pcm_format.sample_rate_hz),
             clock=self._deps.clock,
         )
 
@@ -143,15 +165,17 @@ class CallService:
             card=facts.card,
             personal={"from": facts.from_number, "to": facts.to_number, "peer": facts.peer},
         )
-        call = Call(leg, journal, self._settings(figures.agent), adopted=adopted)
+        call = Call(leg, journal, self._settings(figures.agent, leg), adopted=adopted)
         self._calls[call.id] = call
-        self._track(self._live(call), f"call {call.id}")
+        self._on_leg[leg.address] = call.id
+        self._track(self._live(call, leg), f"call {call.id}")
 
-    async def _live(self, call: Call) -> None:
+    async def _live(self, call: Call, leg: Leg) -> None:
         try:
             record = await call.run()
         finally:
             del self._calls[call.id]
+            self._on_leg.pop(leg.address, None)
         await self._finish(record)
 
     async def _finish(self, record: CallRecord) -> None:
@@ -196,3 +220,8 @@ class CallService:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+
+def _party(kind: CallKind, text: str) -> str:
+    """Who calls or is called; a WebRTC peer is named by the API, a phone in the header of a request."""
+    return text if kind == "webrtc" else user_of(text)

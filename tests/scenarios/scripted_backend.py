@@ -84,6 +84,18 @@ class ScriptedBackend:
         """Note it."""
         self._tell("tool_result", call_id, output)
 
+    def tell(self, request: ai.ClientRequest) -> None:
+        """Note it."""
+        match request:
+            case ai.UserText():
+                self._tell("text", request.item_id, request.text)
+            case ai.Instructions():
+                self._tell("instructions", request.text)
+            case ai.WantAnswer():
+                self._tell("want_answer", request.instructions)
+            case ai.ForgetInput():
+                self._tell("forget_input")
+
     async def close(self) -> None:
         """Nothing is delivered any more."""
         self.closed = True

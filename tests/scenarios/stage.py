@@ -93,6 +93,7 @@ class Stage:
     def _facts(self) -> CallFacts:
         return CallFacts(
             id=CallId("call_1"),
+            kind=self.leg.kind,
             node="gw1",
             sip_call_id="abc@phone",
             from_number="100",

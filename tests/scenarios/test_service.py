@@ -62,7 +62,7 @@ class Core:
                 config=CONFIG,
                 plan=PLAN,
                 make_backend=self._make_backend,
-                apology=lambda _language: steady(1, 100),
+                apology=lambda _language, _rate_hz: steady(1, 100),
                 store=self.store,
                 on_ended=self.ended.append,
                 clock=self.clock,

@@ -1,0 +1,173 @@
+"""What a peer may ask for over the `oai-events` data channel, in the events of OpenAI's Realtime API. Pure.
+
+The peer is a browser that anybody may hold: it may say, hear, interrupt and instruct. Everything
+else of a session (tools, voice, audio formats, turn detection, other people's items) belongs to
+whoever runs the gateway, and is refused by name.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from gateway.backends import contract as ai
+
+MAX_EVENT_BYTES: Final = 32 << 10
+"""Longer messages are refused unread."""
+
+MAX_INSTRUCTIONS_CHARS: Final = 16_000
+MAX_TEXT_CHARS: Final = 4_000
+
+_T = TypeVar("_T")
+
+_PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Be quiet now: stop the answer that is being made (`cancel`) and what is playing."""
+
+    cancel: bool
+
+
+Wish = ai.ClientRequest | Silence
+
+
+@dataclass(frozen=True, slots=True)
+class ClientEvent:
+    """An event that was understood."""
+
+    wish: Wish
+    event_id: str | None
+    """As the peer calls it, for errors."""
+
+
+class RefusedEventError(Exception):
+    """The event is not carried out; told to the peer as an `error` event."""
+
+    def __init__(self, code: str, message: str, *, param: str = "", event_id: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.param = param
+        self.event_id = event_id
+
+
+class _Header(msgspec.Struct, frozen=True):
+    type: str = ""
+    event_id: str | None = None
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    type: str
+    event_id: str | None = None
+
+
+class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Part of an event."""
+
+
+class _Session(_Strict, frozen=True):
+    instructions: Annotated[str, Meta(max_length=MAX_INSTRUCTIONS_CHARS)]
+    type: Literal["realtime"] = "realtime"
+
+
+class _Update(_Event, frozen=True):
+    session: _Session
+
+
+class _Response(_Strict, frozen=True):
+    instructions: Annotated[str, Meta(max_length=MAX_INSTRUCTIONS_CHARS)] | None = None
+    output_modalities: Annotated[list[Literal["audio"]], Meta(max_length=1)] | None = None
+    conversation: Literal["auto"] | None = None
+
+
+class _Create(_Event, frozen=True):
+    response: _Response | None = None
+
+
+class _Cancel(_Event, frozen=True):
+    response_id: str | None = None
+
+
+class _Text(_Strict, frozen=True):
+    type: Literal["input_text"]
+    text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_CHARS)]
+
+
+class _Item(_Strict, frozen=True):
+    type: Literal["message"]
+    role: Literal["user"]
+    content: Annotated[list[_Text], Meta(min_length=1, max_length=16)]
+    id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    object: str | None = None
+    status: str | None = None
+
+
+class _ItemCreate(_Event, frozen=True):
+    item: _Item
+    previous_item_id: None = None
+
+
+_SHAPES: Final[dict[str, type[_Event]]] = {
+    "session.update": _Update,
+    "response.create": _Create,
+    "response.cancel": _Cancel,
+    "conversation.item.create": _ItemCreate,
+    "input_audio_buffer.clear": _Event,
+    "output_audio_buffer.clear": _Event,
+}
+
+
+def parse_request(text: str, new_item_id: str) -> ClientEvent:
+    """What the peer wants. `new_item_id` names its item if it did not. Raises `RefusedEventError`."""
+    if len(text) > MAX_EVENT_BYTES or len(text.encode(errors="replace")) > MAX_EVENT_BYTES:
+        raise RefusedEventError("event_too_large", f"an event has at most {MAX_EVENT_BYTES} bytes")
+    header = _decode(text, _Header, None)
+    shape = _SHAPES.get(header.type)
+    if shape is None:
+        allowed = ", ".join(_SHAPES)
+        raise RefusedEventError(
+            "event_not_allowed",
+            f"this event is not accepted here; accepted are {allowed}",
+            param="type",
+            event_id=header.event_id,
+        )
+    wish = _wish(_decode(text, shape, header.event_id), new_item_id)
+    return ClientEvent(wish, header.event_id)
+
+
+def _decode(text: str, shape: type[_T], event_id: str | None) -> _T:
+    try:
+        return msgspec.json.decode(text, type=shape)
+    except msgspec.ValidationError as exc:
+        path = _PATH.search(str(exc))
+        message = _PATH.sub("", str(exc))
+        raise RefusedEventError(
+            "invalid_event", message, param=path[1] if path else "", event_id=event_id
+        ) from exc
+    # msgspec lets text that is not UTF-8 and too deep nesting through as they are.
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
+        raise RefusedEventError("invalid_json", "the message is not a JSON object") from exc
+
+
+def _wish(event: _Event, new_item_id: str) -> Wish:
+    match event:
+        case _Update():
+            return ai.Instructions(event.session.instructions)
+        case _Create():
+            return ai.WantAnswer((event.response and event.response.instructions) or "")
+        case _Cancel():
+            return Silence(cancel=True)
+        case _ItemCreate():
+            words = "\n".join(part.text for part in event.item.content)
+            if len(words) > MAX_TEXT_CHARS:
+                raise RefusedEventError(
+                    "invalid_event",
+                    f"expected at most {MAX_TEXT_CHARS} characters",
+                    param="item.content",
+                    event_id=event.event_id,
+                )
+            return ai.UserText(event.item.id or new_item_id, words)
+    return Silence(cancel=False) if event.type == "output_audio_buffer.clear" else ai.ForgetInput()

@@ -1,0 +1,21 @@
+"""A token bucket: so many at once, so many a second on average."""
+
+
+class TokenBucket:
+    """Starts full."""
+
+    def __init__(self, *, per_s: float, burst: int) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._tokens = float(burst)
+        self._at: float | None = None
+
+    def take(self, now: float) -> bool:
+        """Whether one more is allowed; it then counts. now: monotonic seconds."""
+        if self._at is not None:
+            self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._per_s)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
