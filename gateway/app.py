@@ -30,7 +30,8 @@ from gateway.media.prompts import load_prompts
 from gateway.media.speech import Synthesiser
 from gateway.observe.log import configure_logging, get_logger
 from gateway.observe.metrics import Metrics
-from gateway.store.calls import DATABASE_NAME, CallStore
+from gateway.store.calls import CallStore
+from gateway.store.database import DATABASE_NAME, Database
 from gateway.wire import edge as wire
 
 _CARD_RATE_HZ: Final = 8000
@@ -92,7 +93,8 @@ class Core:
             rate_hz: await load_prompts(run_dir / "prompts", languages, rate_hz, Synthesiser())
             for rate_hz in rates_hz
         }
-        store = await CallStore.open(run_dir / DATABASE_NAME)
+        database = await Database.open(run_dir / DATABASE_NAME)
+        store = CallStore(database)
         backends = Backends(run_dir)
         service = CallService(
             CallDependencies(
@@ -128,7 +130,7 @@ class Core:
             await http.close()
             await self._pool.close()
             await backends.close()
-            await store.close()
+            await database.close()
             edge.close()
         return 0
 

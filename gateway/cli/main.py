@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "demo": "gateway.cli.demo:demo",
     "config": "gateway.cli.config:app",
     "calls": "gateway.cli.calls:app",
+    "keys": "gateway.cli.keys:app",
     "bench": "gateway.cli.bench:app",
     "version": "gateway.cli.version:version",
 }
@@ -69,6 +70,7 @@ def gateway() -> None:
     gateway run --config gateway.yaml     serve calls until SIGTERM
     gateway calls                         what calls there were
     gateway calls show call_1a2b…         one call, second by second
+    gateway keys create NAME              let somebody use the HTTP API
 
     Exit status: 0 it worked, 1 it did not, 2 the command line or a configuration file is wrong.
     """

@@ -18,8 +18,11 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Raised whenever a table changes."""
+
+OLDEST_SCHEMA_VERSION: Final = 1
+"""Databases from this version on are brought up to date when they are opened."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -103,3 +106,31 @@ timelines = Table(
     Column("events", JSON, nullable=False),
 )
 """A call's timeline: a list of [at_ms, kind, fields]."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(63), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
+"""Keys of the HTTP API; of a key itself only its digest."""
+
+client_secrets = Table(
+    "client_secrets",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("target", Text, nullable=False),
+    Column("instructions", Text, nullable=False),
+    Column("created_by", String(32), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+    Column("used_at", UtcDateTime),
+    Column("call_id", String(64), nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
+"""Short-lived secrets for one WebRTC call each; of a secret itself only its digest."""

@@ -146,7 +146,7 @@ async def test_a_directory_that_is_missing(tmp_path: Path) -> None:
 
 async def test_another_schema_version_is_named(store: CallStore, path: Path) -> None:
     _execute(path, "update schema set version = 99")
-    with pytest.raises(StoreError, match="version 99, this program reads version 1"):
+    with pytest.raises(StoreError, match="version 99, this program reads version 2"):
         await CallStore.open(path)
 
 
