@@ -30,9 +30,11 @@ TIERS: Final = (
     Tier("32k/20ms", 32000, 20),
     Tier("24k/20ms", 24000, 20),
     Tier("24k/40ms", 24000, 40),
-    Tier("20k/60ms", 20000, 60),
+    Tier("24k/60ms", 24000, 60),
 )
-"""From the best to the most frugal; 55, 47, 35 and 27 kbit/s on the wire."""
+"""From the best to the most frugal; 55, 47, 35 and 31 kbit/s on the wire.
+
+libopus 1.6 leaves the FEC out below 24 kbit/s at the loss we tell it."""
 
 DEFAULT_TIER: Final = TIERS[1]
 

@@ -16,7 +16,7 @@ class Uplink:
     def __init__(self, kind: CodecKind, pcm_format: PcmFormat, now: float) -> None:
         self._kind = kind
         self._decoder = make_decoder(kind.name, pcm_format.sample_rate_hz)
-        self._buffer = ReceiveBuffer()
+        self._buffer = ReceiveBuffer(kind.clock_rate_hz)
         self._incoming = Incoming(pcm_format.frame_bytes)
         self._arrivals = Arrivals(kind.clock_rate_hz)
         self._ssrc: int | None = None
@@ -54,7 +54,7 @@ class Uplink:
     @property
     def wait_ms(self) -> float:
         """How long a gap is waited for."""
-        return self._buffer.wait_ms
+        return self._buffer.wait_s * 1000
 
     def take(self, ssrc: int, sequence: int, timestamp: int, payload: bytes, now: float) -> Sequence[int]:
         """A packet; returns the sequence numbers to ask for again."""
@@ -62,7 +62,7 @@ class Uplink:
             self._new_stream(ssrc)
         self.last_packet_s = now
         self._arrivals.add(sequence, timestamp, now)
-        return self._buffer.push(sequence, payload, now)
+        return self._buffer.push(sequence, timestamp, payload, now)
 
     def tick(self, now: float) -> tuple[list[bytes], bool]:
         """Frames for the core, and whether they only stand for audio that did not come."""
@@ -83,5 +83,6 @@ class Uplink:
     def _new_stream(self, ssrc: int) -> None:
         if self._ssrc is not None:
             self._past = (self.packets, self.lost, self.discarded - self.undecodable)
-            self._buffer, self._arrivals = ReceiveBuffer(), Arrivals(self._kind.clock_rate_hz)
+            rate_hz = self._kind.clock_rate_hz
+            self._buffer, self._arrivals = ReceiveBuffer(rate_hz), Arrivals(rate_hz)
         self._ssrc = ssrc

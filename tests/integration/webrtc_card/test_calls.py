@@ -131,7 +131,7 @@ async def test_a_pause_keeps_the_rest(core: StandInCore) -> None:
 async def test_a_tier_changes_packet_time_in_the_call(core: StandInCore) -> None:
     async with Client() as client:
         leg = await client.call(core)
-        core.send(wire.SetTier(leg, "20k/60ms"))
+        core.send(wire.SetTier(leg, "24k/60ms"))
         await core.expect(wire.MediaChanged, lambda m: m.ptime_ms == 60)
         core.play(leg, tone(900, 2000, RATE_HZ))
         await client.until(lambda: any(np.abs(s).max() > 1000 for _, s in client.heard))

@@ -1,0 +1,128 @@
+"""Tick, packet time, frames for the core, limits and arrival counters."""
+
+import pytest
+
+from gateway.cards.webrtc.arrivals import Arrivals
+from gateway.cards.webrtc.incoming import Incoming
+from gateway.cards.webrtc.limiter import Limiter
+from gateway.cards.webrtc.outgoing import SILENCE_FRAMES, Outgoing
+from gateway.cards.webrtc.spread import DelaySpread
+from gateway.cards.webrtc.tick import TickSchedule
+
+FRAME = 640
+LOUD = b"\1" * FRAME
+SILENT = bytes(FRAME)
+
+
+class TestTick:
+    def test_a_late_tick_does_not_move_the_next_one(self) -> None:
+        schedule = TickSchedule(0.02, 100.0)
+        assert schedule.due(100.019) == 0
+        assert schedule.due(100.033) == 1
+        assert schedule.deadline_s == pytest.approx(100.04)
+        assert schedule.due(100.04) == 1
+
+    def test_it_keeps_time_over_an_hour(self) -> None:
+        schedule = TickSchedule(0.02, 0.0)
+        assert sum(schedule.due(k * 0.0199) for k in range(1, 180_906)) == int(180_905 * 0.0199 / 0.02)
+
+    def test_a_long_pause_is_not_made_up_for_entirely(self) -> None:
+        schedule = TickSchedule(0.02, 0.0)
+        assert schedule.due(1.0) == 5
+        assert schedule.jumped == 45
+        assert schedule.deadline_s == pytest.approx(1.02)
+
+
+class TestOutgoing:
+    def _begun(self) -> Outgoing:
+        outgoing = Outgoing(FRAME, 48000)
+        for _ in range(SILENCE_FRAMES):
+            assert outgoing.tick(None) is not None
+        assert outgoing.tick(None) is None
+        return outgoing
+
+    def test_silence_follows_the_last_audio_and_then_nothing(self) -> None:
+        outgoing = self._begun()
+        blocks = [outgoing.tick(frame) for frame in [LOUD, *[None] * 10]]
+        assert [block.pcm for block in blocks if block] == [LOUD] + [SILENT] * SILENCE_FRAMES
+        assert blocks[SILENCE_FRAMES + 1 :] == [None] * 5
+
+    def test_the_timestamp_runs_on_while_nothing_is_sent(self) -> None:
+        outgoing = self._begun()
+        for _ in range(100):
+            outgoing.tick(None)
+        block = outgoing.tick(LOUD)
+        assert block is not None
+        assert block.timestamp == (SILENCE_FRAMES + 1 + 100) * 960
+
+    def test_longer_packets_begin_where_their_first_frame_does(self) -> None:
+        outgoing = self._begun()
+        outgoing.set_ptime(60)
+        blocks = [outgoing.tick(LOUD) for _ in range(6)]
+        sent = [block for block in blocks if block]
+        assert [len(block.pcm) for block in sent] == [3 * FRAME] * 2
+        assert sent[0].timestamp == (SILENCE_FRAMES + 1) * 960
+        assert sent[1].timestamp - sent[0].timestamp == 3 * 960
+
+    def test_a_packet_that_was_begun_is_filled_up(self) -> None:
+        outgoing = self._begun()
+        outgoing.set_ptime(60)
+        sent = [block for block in [outgoing.tick(f) for f in [LOUD, *[None] * 10]] if block]
+        assert sent[0].pcm == LOUD + SILENT + SILENT
+        assert sum(len(block.pcm) for block in sent) == 6 * FRAME
+
+    @pytest.mark.parametrize("ptime_ms", [0, 10, 30, 80])
+    def test_other_packet_times_are_refused(self, ptime_ms: int) -> None:
+        with pytest.raises(ValueError, match="no packet time"):
+            Outgoing(FRAME, 48000).set_ptime(ptime_ms)
+
+
+class TestIncoming:
+    def test_what_came_goes_out_whole(self) -> None:
+        incoming = Incoming(FRAME)
+        incoming.push(LOUD * 2 + LOUD[:100])
+        assert incoming.tick() == ([LOUD, LOUD], False)
+        incoming.push(LOUD[100:])
+        assert incoming.tick() == ([LOUD], False)
+
+    def test_silence_comes_only_after_a_while_without_audio(self) -> None:
+        incoming = Incoming(FRAME)
+        ticks = [incoming.tick() for _ in range(8)]
+        assert ticks[:6] == [([], False)] * 6
+        assert ticks[6:] == [([SILENT], True)] * 2
+        incoming.push(LOUD)
+        assert incoming.tick() == ([LOUD], False)
+        assert incoming.tick() == ([], False)
+
+    def test_it_holds_a_second_and_drops_the_oldest(self) -> None:
+        incoming = Incoming(FRAME)
+        for number in range(60):
+            incoming.push(bytes([number]) * FRAME)
+        frames, _ = incoming.tick()
+        assert (len(frames), frames[0][0], incoming.dropped_frames) == (50, 10, 10)
+
+
+def test_a_limiter_allows_a_burst_and_then_the_rate() -> None:
+    limiter = Limiter(10, 20, 0.0)
+    assert [limiter.allow(1, 0.0) for _ in range(25)].count(True) == 20
+    assert [limiter.allow(1, 1.0) for _ in range(25)].count(True) == 10
+    assert not limiter.allow(21, 100.0)
+
+
+def test_arrivals_count_loss_across_the_wrap_and_measure_jitter() -> None:
+    arrivals = Arrivals(8000)
+    for k in range(1000):
+        if k % 10 != 5:
+            late_s = 0.010 if k % 2 else 0.0
+            arrivals.add((65_000 + k) % 65536, k * 160, k * 0.02 + late_s)
+    assert (arrivals.packets, arrivals.lost) == (900, 100)
+    assert arrivals.jitter_ms == pytest.approx(9, abs=2)
+
+
+def test_the_spread_does_not_care_where_the_timestamp_wraps() -> None:
+    spread = DelaySpread(48000)
+    start = (1 << 32) - 10 * 960
+    for k in range(20):
+        delay_s = spread.delay_s((start + k * 960) % (1 << 32), 50 + k * 0.02 + (0.03 if k == 15 else 0))
+        spread.learn(delay_s)
+    assert spread.peak_s == pytest.approx(0.03, abs=1e-3)
