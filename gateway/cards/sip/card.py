@@ -23,6 +23,8 @@ from gateway.wire.frames import WIRE_VERSION, FrameKind, PlayFlag, WireError, un
 _NO_CORE = Refusal(503, "Service Unavailable", (("Retry-After", "5"),))
 _LAST = int(PlayFlag.LAST)  # arithmetic on flags of an enum takes microseconds
 _SECOND_S = 1.0
+_STATUS_AGAIN_S = 0.02
+"""A report that could not be delivered is repeated so soon: the edge waits for free slots."""
 _SETTLE_S = 0.3
 """The clock goes on this long after the last leg: PJSIP takes ports off the bridge on its ticks."""
 
@@ -105,7 +107,8 @@ class SipCard:
         try:
             self._status.sendto(pack_status(status), self._order.status_path)
         except OSError as exc:
-            # The edge may be busy or restarting; the next report repeats everything.
+            # The edge is busy: a unix socket holds ten datagrams (net.unix.max_dgram_qlen).
+            self._next_status_s = self._clock() + _STATUS_AGAIN_S
             self._log.debug("status not delivered", error=exc.strerror)
 
     def retire(self) -> None:
