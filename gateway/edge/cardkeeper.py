@@ -91,12 +91,15 @@ class CardKeeper:
         return process
 
     def kill(self, card: CardId) -> bool:
-        """SIGKILL. False, and the order is void, if the card has no process yet."""
-        if card in self._processes:
-            self.signal(card, signal.SIGKILL)
-            return True
+        """SIGKILL. False if the card has no process yet."""
+        if card not in self._processes:
+            return False
+        self.signal(card, signal.SIGKILL)
+        return True
+
+    def forget_order(self, card: CardId) -> None:
+        """Nobody waits for this card any more."""
         self._ordered.discard(card)
-        return False
 
     def signal(self, card: CardId, number: signal.Signals) -> None:
         """Send a signal, if the process still is."""

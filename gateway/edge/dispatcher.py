@@ -120,8 +120,9 @@ class Dispatcher:
         self._planned = self.slots.changes
 
     def _kill(self, card: CardId) -> None:
-        log.error("card is stuck", card=card)
-        if self.keeper is not None and not self.keeper.kill(card):
+        if self.keeper is not None and self.keeper.kill(card):
+            log.error("card is stuck", card=card)
+        else:
             self._on_stuck_order(card)
 
     def _arm(self, now: float) -> None:

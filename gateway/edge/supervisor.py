@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,8 @@ from gateway.wire.frames import WireError
 
 _EARLY_DEATHS_TO_GIVE_UP: Final = 4
 _CHILD_STOP_S: Final = 3.0
+TEMPLATE_START_S: Final = 60.0
+"""How long a template may take to import everything, on a busy machine."""
 
 log = get_logger()
 
@@ -56,6 +59,9 @@ class Supervisor:
         self._core_ready = False
         self._core_was_lost = False
         self._was_ready = False
+        self._template_works = False
+        """It has carried out an order."""
+        self._template_since_s = 0.0
         self._draining = False
 
     @property
@@ -151,8 +157,11 @@ class Supervisor:
             self._keeper.watch(status.card, status.pid)
             if slots.cards.get(status.card) is not known:
                 return  # it has ended since it wrote this
+        ordered_at = known.heard_at
         self._dispatcher.on_status(status)
         if first:
+            start_ms = round((time.monotonic() - ordered_at) * 1000, 1)
+            log.debug("card started", card=status.card, pid=status.pid, start_ms=start_ms)
             self._tell_of_card(status.card, status.pid)
         self._admit()
 
@@ -162,6 +171,7 @@ class Supervisor:
         except WireError as exc:
             log.error("template not understood", error=str(exc))
             return
+        self._template_works = True
         if process is None:
             return
         if process.card in self._dispatcher.slots.cards:
@@ -186,7 +196,10 @@ class Supervisor:
         self._on_change()
 
     def on_stuck_order(self, card: CardId) -> None:
-        """The template does not do its work: another one will."""
+        """The template does not do its work: another one will. At first it may be slow to import."""
+        if not self._template_works and time.monotonic() - self._template_since_s < TEMPLATE_START_S:
+            return
+        self._keeper.forget_order(card)
         self._on_card_death(card, 0, "never started")
         self._children["template"].kill()
 
@@ -234,6 +247,7 @@ class Supervisor:
     def _on_child_start(self, name: str, pid: int) -> None:
         log.debug("process started", name=name, pid=pid)
         if name == "template":
+            self._template_works, self._template_since_s = False, time.monotonic()
             self._keeper.on_template_started()
 
     def _on_child_death(self, name: str, status: str) -> None:
