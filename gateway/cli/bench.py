@@ -26,6 +26,7 @@ _READY_S = 30.0
 
 app = typer.Typer(
     rich_markup_mode=None,
+    add_completion=False,
     no_args_is_help=True,
     help="Load a gateway with real SIP and RTP calls and measure what callers notice.",
 )
@@ -46,7 +47,9 @@ TreeOption = Annotated[
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", dir_okay=False, help="Write the figures as JSON.")
 ]
-MaxOption = Annotated[float | None, typer.Option(min=0, rich_help_panel="Limits (exit status 1 if missed)")]
+MaxOption = Annotated[
+    float | None, typer.Option(min=0, metavar="NUMBER", help="Limit: exit status 1 if it is exceeded.")
+]
 
 
 @app.command("calls")
