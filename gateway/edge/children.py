@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.edge.restart import RestartPolicy
@@ -47,18 +47,22 @@ class Child:
         on_line: Callable[[bytes], None] | None = None,
         on_start: Callable[[int], None] = _nothing,
         on_death: Callable[[str], None] = _nothing,
+        environment: Mapping[str, str] | None = None,
+        descriptors: tuple[int, ...] = (),
     ) -> None:
         """arguments: after `python -m`. on_line: takes its standard output by lines, else it is dropped.
 
-        on_start gets the pid, on_death how it ended.
+        on_start gets the pid, on_death how it ended. environment: beyond ours. descriptors: it inherits
+        them under the same numbers.
         """
         self.name = name
         self._arguments = arguments
         self._config_line = config_line
-        self._lifeline = lifeline
         self._on_line = on_line
         self._on_start = on_start
         self._on_death = on_death
+        self._environment = {**(environment or {}), LIFELINE_VARIABLE: str(lifeline.read_fd)}
+        self._descriptors = (lifeline.read_fd, *descriptors)
         self._policy = RestartPolicy()
         self._process: Process | None = None
         self._ending = asyncio.Event()
@@ -142,17 +146,16 @@ class Child:
         return f"signal {-code}" if code < 0 else f"exit {code}"
 
     async def _spawn(self) -> Process:
-        fd = self._lifeline.read_fd
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             *self._arguments,
             stdin=PIPE,
             stdout=PIPE if self._on_line is not None else DEVNULL,
-            pass_fds=(fd,),
+            pass_fds=self._descriptors,
             start_new_session=True,  # Ctrl-C on the terminal is for us alone
             limit=_LONGEST_LINE_BYTES,
-            env={**os.environ, LIFELINE_VARIABLE: str(fd)},
+            env={**os.environ, **self._environment},
         )
 
     async def _read_lines(self, stdout: asyncio.StreamReader, on_line: Callable[[bytes], None]) -> None:

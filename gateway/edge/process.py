@@ -128,7 +128,9 @@ class Edge:
             return
         self._supervisor.tell_core(Drain())
         timeout_s = self._config.node.drain_timeout_s
-        log.info("draining", calls=self._slots.live_calls, timeout_s=timeout_s)
+        log.info(
+            "draining", calls=self._slots.live_calls + self._supervisor.webrtc_peers, timeout_s=timeout_s
+        )
         await _any_of(self._quiet, self._hurry, timeout_s)
 
     async def _end(self) -> None:
@@ -154,19 +156,22 @@ class Edge:
 
     def _on_change(self) -> None:
         """Readiness or the number of calls may be another."""
-        if self._slots.live_calls or self._router.parked:
+        if self._slots.live_calls or self._router.parked or self._supervisor.webrtc_peers:
             self._quiet.clear()
         else:
             self._quiet.set()
-        if not self._announced and self._supervisor.ready and not self._stop.is_set():
+        if self._announced or self._stop.is_set():
+            return
+        if self._supervisor.ready and self._supervisor.settled:
             self._announced = True
-            http = self._config.http.listen
+            http, webrtc = self._config.http.listen, self._config.webrtc
             log.info(
                 "ready",
                 sip=[str(listener) for listener in self._sockets.listeners],
                 http=f"http://{http.address}:{http.port}",
                 cards=len(self._slots.cards),
                 agents=list(self._config.agents),
+                webrtc=str(webrtc.listen) if webrtc is not None else None,
             )
 
     async def _tick(self) -> None:
@@ -176,6 +181,7 @@ class Edge:
             await asyncio.sleep(TICK_S)
             count += 1
             self._dispatcher.tick()
+            self._supervisor.tick(loop.time())
             if count % _TICKS_PER_COUNTERS == 0:
                 self._supervisor.tell_core(EdgeCounters(self._counters()))
             if count % _TICKS_PER_SWEEP == 0:
@@ -184,6 +190,7 @@ class Edge:
     def _counters(self) -> dict[str, float]:
         return {
             **self._router.counters,
+            **self._supervisor.counters(),
             "cards_running": len(self._slots.cards),
             "calls_live": self._slots.live_calls,
             "calls_parked": self._router.parked,

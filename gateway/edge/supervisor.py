@@ -18,6 +18,7 @@ from gateway.edge.dispatcher import Dispatcher
 from gateway.edge.link import CoreLink
 from gateway.edge.orders import card_order, card_socket
 from gateway.edge.slots import CardPhase
+from gateway.edge.webrtc import WebrtcSide
 from gateway.observe.log import get_logger
 from gateway.wire.edge import CardDown, CardStatus, CardUp, EdgeToCore, SpawnCard, unpack_from_template
 from gateway.wire.frames import WireError
@@ -43,7 +44,10 @@ class Supervisor:
         on_change: Callable[[], None],
         on_failure: Callable[[str], None],
     ) -> None:
-        """on_change: readiness or the number of calls may be another. on_failure: one line, give up."""
+        """on_change: readiness or the number of calls may be another. on_failure: one line, give up.
+
+        Raises `CannotStartError` if the WebRTC port can't be had.
+        """
         self._config = config
         self._run_dir = run_dir
         self._inner_port = inner_port
@@ -52,6 +56,7 @@ class Supervisor:
         self._on_failure = on_failure
         self._lifeline = Lifeline()
         self._link = CoreLink(self)
+        self._webrtc = self._make_webrtc()
         self._children = self._make_children()
         self._keeper = CardKeeper(self._order_for, self._children["template"].write, self._on_card_death)
         dispatcher.keeper = self._keeper
@@ -69,6 +74,16 @@ class Supervisor:
         """A core is there and at least one card that it is connected to."""
         return self._core_ready and self._dispatcher.slots.serving
 
+    @property
+    def settled(self) -> bool:
+        """Whether the WebRTC cards are up as well, or can't be."""
+        return self._webrtc is None or self._webrtc.settled
+
+    @property
+    def webrtc_peers(self) -> int:
+        """Peers on WebRTC cards."""
+        return self._webrtc.peers if self._webrtc is not None else 0
+
     async def open(self) -> None:
         """Listen for the core."""
         await self._link.open(self._run_dir)
@@ -77,7 +92,18 @@ class Supervisor:
         """Run every child in `group`, and order the first cards."""
         for child in self._children.values():
             group.create_task(child.run(), name=child.name)
+        if self._webrtc is not None:
+            self._webrtc.start(group)
         self._dispatcher.tick()
+
+    def tick(self, now: float) -> None:
+        """Once in a while."""
+        if self._webrtc is not None:
+            self._webrtc.check(now)
+
+    def counters(self) -> dict[str, float]:
+        """Of the WebRTC side."""
+        return self._webrtc.counters() if self._webrtc is not None else {}
 
     def tell_core(self, message: EdgeToCore) -> None:
         """To the core, if there is one."""
@@ -101,12 +127,16 @@ class Supervisor:
         """Cards, template and bot."""
         self._dispatcher.fleet.closing = True
         await self._keeper.end_all()
+        if self._webrtc is not None:
+            await self._webrtc.stop()
         others = [child for name, child in self._children.items() if name != "core"]
         await asyncio.gather(*(child.stop(_CHILD_STOP_S) for child in others))
 
     async def close(self) -> None:
         """Close the link and cut the lifeline, which ends whatever is left."""
         await self._link.close()
+        if self._webrtc is not None:
+            self._webrtc.close()
         self._lifeline.cut()
 
     # ---- the core ------------------------------------------------------------------------------
@@ -116,6 +146,8 @@ class Supervisor:
         for card in self._dispatcher.slots.cards.values():
             if card.phase is not CardPhase.STARTING:
                 self._tell_of_card(card.id, card.pid)
+        if self._webrtc is not None:
+            self._webrtc.on_core_connected()
 
     def on_core_ready(self) -> None:
         """New calls may come."""
@@ -147,6 +179,8 @@ class Supervisor:
 
     def on_status(self, status: CardStatus) -> None:
         """A card's sign of life."""
+        if self._webrtc is not None and self._webrtc.on_status(status):
+            return
         slots = self._dispatcher.slots
         known = slots.cards.get(status.card)
         if known is None or (known.pid and known.pid != status.pid):
@@ -221,6 +255,18 @@ class Supervisor:
 
     def _order_for(self, card: CardId) -> SpawnCard:
         return card_order(card, self._config.sip, self._run_dir, self._inner_port)
+
+    def _make_webrtc(self) -> WebrtcSide | None:
+        if self._config.webrtc is None:
+            return None
+        return WebrtcSide(
+            self._config,
+            self._config.webrtc,
+            self._run_dir,
+            self._lifeline,
+            tell_core=self._link.send,
+            on_change=self._on_change,
+        )
 
     def _make_children(self) -> dict[str, Child]:
         line = self._config.for_child()

@@ -53,7 +53,7 @@ class _Asked:
     client: Client
     size_bytes: int
     credit_bytes: int
-    """What a new flow may count as received: nothing if an older one has counted it."""
+    """What no flow has counted as received yet."""
     nominated: bool
     at: float
 
@@ -189,7 +189,9 @@ class FlowTable:
             flow.heard_at = now
             flow.received_bytes += len(data)
             credit_bytes = 0
-        self._asked.pop(key, None)
+        earlier = self._asked.pop(key, None)  # sent again
+        if earlier is not None:
+            credit_bytes += earlier.credit_bytes
         if len(self._asked) >= MAX_ASKED:
             del self._asked[next(iter(self._asked))]
             self.counters["relay_asked_overflow_total"] += 1
@@ -244,6 +246,7 @@ class FlowTable:
     def _flow_for(self, port: int, asked: _Asked, now: float) -> _Flow | None:
         flow = self._flows.get(asked.client)
         if flow is not None and flow.port == port:
+            flow.received_bytes += asked.credit_bytes
             return flow
         if flow is not None:
             if self._peers[flow.port].routed is flow and now - flow.heard_at < SILENT_S:
