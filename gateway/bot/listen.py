@@ -119,7 +119,9 @@ class Vocabulary:
         with tempfile.NamedTemporaryFile("w", suffix=".dict", encoding="utf-8") as file:
             file.write(self._dictionary)
             file.flush()
-            config = pocketsphinx.Config(samprate=SAMPLE_RATE_HZ, lm=None, dict=file.name, compallsen=True)
+            config = pocketsphinx.Config(
+                samprate=SAMPLE_RATE_HZ, lm=None, dict=file.name, compallsen=True, loglevel="FATAL"
+            )
             decoder = pocketsphinx.Decoder(config)
         for name, text in self._grammars.items():
             decoder.add_jsgf_string(name, text)
