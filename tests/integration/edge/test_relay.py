@@ -4,14 +4,9 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import aioice
 import pytest
-from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gateway.config.models import GatewayConfig
 from gateway.config.webrtc import AddressPort, WebrtcConfig
@@ -20,75 +15,20 @@ from gateway.edge.relay.keeper import RelayKeeper
 from gateway.edge.relay.ports import bind
 from gateway.edge.rundir import CannotStartError
 from gateway.wire.ufrag import encode
-from tests.integration.edge.ice_peers import Address, CardPeer, Client
+from tests.integration.edge.ice_peers import CardPeer, Client
+from tests.integration.edge.relays import SECRET, counted, running_relay
 from tests.integration.processes import free_sip_port
 
-_SECRET = bytes(range(32))
 _RTP = b"\x80" + bytes(171)
-
-
-async def _counted(keeper: RelayKeeper, name: str, enough: Callable[[float], bool]) -> float:
-    """Workers report every second."""
-
-    async def look() -> float:
-        return keeper.counters().get(name, 0)
-
-    looked = AsyncRetrying(
-        stop=stop_after_delay(15),
-        wait=wait_fixed(0.1),
-        retry=retry_if_result(lambda value: not enough(value)),
-    )
-    return await looked(look)
-
-
-@dataclass
-class _Relay:
-    address: Address
-    keeper: RelayKeeper
-    lifeline: Lifeline
-    listen: AddressPort
-    group: asyncio.TaskGroup = field(repr=False)
-
-    async def counted(self, name: str, enough: Callable[[float], bool]) -> float:
-        """A counter, once it is as expected."""
-        return await _counted(self.keeper, name, enough)
-
-    def pids(self) -> list[int]:
-        """The workers."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    words = (entry / "cmdline").read_bytes().split(b"\0")
-                    parent = (entry / "stat").read_text().rpartition(") ")[2].split()[1]
-                except (FileNotFoundError, ProcessLookupError):
-                    continue
-                if b"gateway.edge.relay" in words and int(parent) == os.getpid():
-                    found.append(int(entry.name))
-        return found
-
-
-@asynccontextmanager
-async def _relay(workers: int = 1) -> AsyncIterator[_Relay]:
-    listen = AddressPort(address="127.0.0.1", port=free_sip_port())
-    webrtc = WebrtcConfig(listen=listen, relay_workers=workers)
-    lifeline = Lifeline()
-    keeper = RelayKeeper(GatewayConfig(webrtc=webrtc), webrtc, lifeline, _SECRET)
-    try:
-        async with asyncio.TaskGroup() as group:
-            keeper.start(group)
-            try:
-                yield _Relay((listen.address, listen.port), keeper, lifeline, listen, group)
-            finally:
-                await keeper.stop()
-    finally:
-        keeper.close()
-        lifeline.cut()
 
 
 @pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
 async def test_media_both_ways(tcp: bool) -> None:
-    async with _relay() as relay, CardPeer(_SECRET) as peer, Client(relay.address, peer, tcp=tcp) as client:
+    async with (
+        running_relay() as relay,
+        CardPeer(SECRET) as peer,
+        Client(relay.address, peer, tcp=tcp) as client,
+    ):
         assert await client.check(nominated=True)
         for number in range(50):
             await client.send(_RTP + bytes([number]))
@@ -101,13 +41,13 @@ async def test_two_aioice_agents_connect_through_it(monkeypatch: pytest.MonkeyPa
     """The stack that WebRTC cards are built on, at both ends."""
     monkeypatch.setattr("aioice.ice.get_host_addresses", lambda **_which: ["127.0.0.1"])
     inside, outside = aioice.Connection(ice_controlling=False), aioice.Connection(ice_controlling=True)
-    async with _relay() as relay:
+    async with running_relay() as relay:
         try:
             await inside.gather_candidates()
             await outside.gather_candidates()
             (own,) = inside.local_candidates
             # aioice takes the name before it knows its port.
-            inside._local_username = encode(own.port, _SECRET)
+            inside._local_username = encode(own.port, SECRET)
             inside.remote_username, inside.remote_password = outside.local_username, outside.local_password
             outside.remote_username, outside.remote_password = inside.local_username, inside.local_password
             public = aioice.Candidate("1", 1, "udp", 1, *relay.address, "host")
@@ -125,8 +65,8 @@ async def test_two_aioice_agents_connect_through_it(monkeypatch: pytest.MonkeyPa
 
 async def test_an_attacker_who_knows_the_ufrag_gets_nothing_of_the_call() -> None:
     async with (
-        _relay() as relay,
-        CardPeer(_SECRET) as peer,
+        running_relay() as relay,
+        CardPeer(SECRET) as peer,
         Client(relay.address, peer) as client,
         Client(relay.address, peer, password="guessed") as attacker,
     ):
@@ -143,7 +83,7 @@ async def test_an_attacker_who_knows_the_ufrag_gets_nothing_of_the_call() -> Non
 
 
 async def test_who_does_not_speak_ice_reaches_nobody() -> None:
-    async with _relay() as relay, CardPeer(_SECRET) as peer, Client(relay.address, peer) as client:
+    async with running_relay() as relay, CardPeer(SECRET) as peer, Client(relay.address, peer) as client:
         peer.ufrag = encode(peer.port, bytes(32))  # forged
         await client.send(_RTP)
         await client.send(os.urandom(2500))
@@ -157,8 +97,8 @@ async def test_who_does_not_speak_ice_reaches_nobody() -> None:
 
 async def test_a_new_client_address_takes_the_call_over_with_its_next_check() -> None:
     async with (
-        _relay() as relay,
-        CardPeer(_SECRET) as peer,
+        running_relay() as relay,
+        CardPeer(SECRET) as peer,
         Client(relay.address, peer) as before,
         Client(relay.address, peer) as after,
     ):
@@ -174,7 +114,11 @@ async def test_a_new_client_address_takes_the_call_over_with_its_next_check() ->
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_killed_worker_is_replaced_and_the_call_goes_on(workers: int) -> None:
-    async with _relay(workers) as relay, CardPeer(_SECRET) as peer, Client(relay.address, peer) as client:
+    async with (
+        running_relay(workers) as relay,
+        CardPeer(SECRET) as peer,
+        Client(relay.address, peer) as client,
+    ):
         assert await client.check(nominated=True)
         inner = peer.relay
         for pid in relay.pids():
@@ -190,7 +134,7 @@ async def test_a_killed_worker_is_replaced_and_the_call_goes_on(workers: int) ->
 
 async def test_another_port_of_the_same_address_meets_the_same_worker() -> None:
     """As after a NAT has rebound: the card sees no other address."""
-    async with _relay(workers=4) as relay, CardPeer(_SECRET) as peer:
+    async with running_relay(workers=4) as relay, CardPeer(SECRET) as peer:
         seen = set()
         for _ in range(12):
             async with Client(relay.address, peer) as client:
@@ -201,7 +145,7 @@ async def test_another_port_of_the_same_address_meets_the_same_worker() -> None:
 
 @pytest.mark.parametrize("stream", [b"GET / HTTP/1.1\r\n\r\n", os.urandom(2) + b"\xff" * 4096])
 async def test_tcp_that_is_not_ice_is_cut_off(stream: bytes) -> None:
-    async with _relay() as relay:
+    async with running_relay() as relay:
         reader, writer = await asyncio.open_connection(*relay.address)
         writer.write(b"\xff\xff" + stream)
         async with asyncio.timeout(5):
@@ -212,7 +156,7 @@ async def test_tcp_that_is_not_ice_is_cut_off(stream: bytes) -> None:
 
 
 async def test_a_closed_connection_ends_its_flow() -> None:
-    async with _relay() as relay, CardPeer(_SECRET) as peer:
+    async with running_relay() as relay, CardPeer(SECRET) as peer:
         async with Client(relay.address, peer, tcp=True) as client:
             assert await client.check()
             await relay.counted("relay_flows", lambda count: count == 1)
@@ -223,14 +167,14 @@ async def test_workers_leave_when_the_lifeline_is_cut() -> None:
     listen = AddressPort(address="127.0.0.1", port=free_sip_port())
     webrtc = WebrtcConfig(listen=listen)
     lifeline = Lifeline()
-    keeper = RelayKeeper(GatewayConfig(webrtc=webrtc), webrtc, lifeline, _SECRET)
+    keeper = RelayKeeper(GatewayConfig(webrtc=webrtc), webrtc, lifeline, SECRET)
     try:
-        async with asyncio.TaskGroup() as group, CardPeer(_SECRET) as peer:
+        async with asyncio.TaskGroup() as group, CardPeer(SECRET) as peer:
             keeper.start(group)
             async with Client(("127.0.0.1", listen.port), peer) as client:
                 assert await client.check()
             lifeline.cut()
-            await _counted(keeper, "relay_restarts_total", lambda count: count >= 1)
+            await counted(keeper, "relay_restarts_total", lambda count: count >= 1)
             await keeper.stop()
     finally:
         keeper.close()
