@@ -22,6 +22,7 @@ PEERS = {
     "sipp": Peer("sip-tester", lambda: shutil.which("sipp") is not None),
     "baresip": Peer("baresip", lambda: shutil.which("baresip") is not None),
     "flite": Peer("flite", lambda: shutil.which("flite") is not None),
+    "chromium": Peer("chromium", lambda: shutil.which("chromium") is not None),
     "sounds": Peer("asterisk-core-sounds-en-wav", lambda: (SOUNDS_DIR / "vm-goodbye.wav").exists()),
 }
 """What `@pytest.mark.needs(...)` may name."""

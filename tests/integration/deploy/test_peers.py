@@ -70,11 +70,11 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(root, programs, tmp_path / "apt.log")
 
 
-WANTED = "sip-tester baresip flite"
+WANTED = "sip-tester baresip flite chromium"
 
 
 def test_root_installs_what_is_missing_and_goes_on(machine: Machine) -> None:
-    made = " ".join(str(machine.programs / name) for name in ("sipp", "baresip", "flite"))
+    made = " ".join(str(machine.programs / name) for name in ("sipp", "baresip", "flite", "chromium"))
     machine.apt(f"touch {made}; chmod 755 {made}")
     done = machine.test(CI="true")
     assert (done.returncode, done.stderr) == (0, "")
@@ -85,7 +85,7 @@ def test_root_installs_what_is_missing_and_goes_on(machine: Machine) -> None:
 
 
 def test_an_apt_that_needs_its_lists_first(machine: Machine) -> None:
-    made = " ".join(str(machine.programs / name) for name in ("sipp", "baresip", "flite"))
+    made = " ".join(str(machine.programs / name) for name in ("sipp", "baresip", "flite", "chromium"))
     updated = machine.root / "updated"
     machine.apt(f"[ -e {updated} ] || {{ touch {updated}; exit 100; }}; touch {made}; chmod 755 {made}")
     done = machine.test()

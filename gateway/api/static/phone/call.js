@@ -1,0 +1,171 @@
+/** One call: microphone, peer connection and the event channel, in OpenAI's Realtime WebRTC flow. */
+
+const CALLS = new URL("../v1/realtime/calls", import.meta.url);
+
+const CHANNEL = "oai-events";
+
+const CONNECT_WITHIN_MS = 15_000;
+
+/** The gateway said no; `status` is the HTTP status, `message` what it said. */
+export class RefusedError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/**
+ * Dispatches `connected`; `said` with `detail` = an event of the gateway; and once, at the end, `ended`
+ * with `detail` = the reason as a sentence.
+ */
+export class Call extends EventTarget {
+  /** Media streams, for levels; `far` exists once the gateway has answered. */
+  own = null;
+  far = null;
+
+  #connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  #channel = this.#connection.createDataChannel(CHANNEL);
+  #key;
+  #location = null;
+  #over = false;
+  #timer = 0;
+
+  constructor(key = "") {
+    super();
+    this.#key = key;
+    this.#connection.addEventListener("track", (event) => {
+      this.far = event.streams[0] ?? new MediaStream([event.track]);
+    });
+    this.#connection.addEventListener("connectionstatechange", () => this.#stateChanged());
+    this.#channel.addEventListener("message", (event) => this.#told(event.data));
+    this.#channel.addEventListener("close", () => this.#finish("The other side hung up."));
+  }
+
+  get connected() {
+    return !this.#over && this.#connection.connectionState === "connected";
+  }
+
+  /**
+   * Call `{ agent }` or `{ to }`, a number; an empty name leaves it to the gateway. Rejects with RefusedError, or with the browser's own error if there is no
+   * microphone or no network; the call is over then.
+   */
+  async dial(whom) {
+    try {
+      this.own = await navigator.mediaDevices.getUserMedia({
+        audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+      });
+      for (const track of this.own.getAudioTracks()) this.#connection.addTrack(track, this.own);
+      await this.#connection.setLocalDescription();
+      const answer = await this.#signal(whom);
+      if (this.#over) return;
+      await this.#connection.setRemoteDescription({ type: "answer", sdp: answer });
+      this.#timer = setTimeout(() => this.#connectTimedOut(), CONNECT_WITHIN_MS);
+    } catch (error) {
+      if (this.#over) return;
+      this.#over = true;
+      this.#letGo();
+      throw error;
+    }
+  }
+
+  /** End the call, also while the page is going away. */
+  hangUp() {
+    if (this.#over) return;
+    this.#farewell();
+    this.#finish("You hung up.");
+  }
+
+  set muted(muted) {
+    for (const track of this.own?.getAudioTracks() ?? []) track.enabled = !muted;
+  }
+
+  /** Press a key: as an RTP event if the gateway takes those, else over the event channel. */
+  press(digit) {
+    const dtmf = this.#connection.getSenders().find((sender) => sender.track?.kind === "audio")?.dtmf;
+    if (dtmf?.canInsertDTMF) dtmf.insertDTMF(digit, 160, 70);
+    else this.send({ type: "gateway.dtmf", digits: digit });
+  }
+
+  /** Send an event, if the channel is open. */
+  send(event) {
+    if (this.#channel.readyState === "open") this.#channel.send(JSON.stringify(event));
+  }
+
+  stats() {
+    return this.#connection.getStats();
+  }
+
+  async #signal(whom) {
+    const url = new URL(CALLS);
+    for (const [name, value] of Object.entries(whom)) if (value) url.searchParams.set(name, value);
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "Content-Type": "application/sdp", ...this.#authorization() },
+      body: this.#connection.localDescription.sdp,
+    });
+    if (!response.ok) throw new RefusedError(response.status, await reason(response));
+    this.#location = new URL(response.headers.get("Location"), url);
+    if (this.#over) this.#farewell();
+    return response.text();
+  }
+
+  #authorization() {
+    return this.#key ? { Authorization: `Bearer ${this.#key}` } : {};
+  }
+
+  #farewell() {
+    if (this.#location === null) return;
+    // `keepalive` lets the request outlive the page. If it is lost, the gateway notices the silence.
+    fetch(this.#location, { method: "DELETE", headers: this.#authorization(), keepalive: true }).catch(
+      (error) => console.warn("the hang-up did not arrive", error),
+    );
+    this.#location = null;
+  }
+
+  #stateChanged() {
+    const state = this.#connection.connectionState;
+    if (state === "connected") {
+      clearTimeout(this.#timer);
+      this.dispatchEvent(new Event("connected"));
+    } else if (state === "failed") {
+      this.#farewell();
+      this.#finish("The connection was lost.");
+    } else if (state === "closed") {
+      this.#finish("The other side hung up.");
+    }
+  }
+
+  #connectTimedOut() {
+    this.#farewell();
+    this.#finish("No connection to the gateway's media port.");
+  }
+
+  #told(text) {
+    const event = JSON.parse(text);
+    this.dispatchEvent(new CustomEvent("said", { detail: event }));
+  }
+
+  #finish(why) {
+    if (this.#over) return;
+    this.#over = true;
+    this.#letGo();
+    this.dispatchEvent(new CustomEvent("ended", { detail: why }));
+  }
+
+  #letGo() {
+    clearTimeout(this.#timer);
+    for (const track of this.own?.getTracks() ?? []) track.stop();
+    this.#connection.close();
+  }
+}
+
+/** What a refusal says (RFC 9457), as one sentence. */
+async function reason(response) {
+  const text = await response.text();
+  try {
+    const problem = JSON.parse(text);
+    return problem.detail ?? problem.title ?? response.statusText;
+  } catch {
+    return response.statusText || `status ${response.status}`;
+  }
+}
