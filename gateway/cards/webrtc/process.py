@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from gateway.cards.priority import be_realtime
 from gateway.cards.webrtc import opus, seam
 from gateway.cards.webrtc.addresses import LOOPBACK, own_addresses, relay_candidates
 from gateway.cards.webrtc.card import CardSettings, WebrtcCard
@@ -55,6 +56,7 @@ async def run(card: CardId, socket_path: Path, status_path: Path, config: Webrtc
         )
     )
     _watch(line_card)
+    be_realtime()
     await line_card.run()
     return 0
 
