@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 
 import structlog
 
+from gateway.cards.priority import be_realtime
 from gateway.cards.sip import loop
 from gateway.cards.sip.card import SipCard
 from gateway.cards.sip.contract import CallHandler, EndpointSettings, Refusal
@@ -20,8 +21,6 @@ from gateway.wire.edge import SpawnCard
 
 LIFELINE_VARIABLE: Final = "GATEWAY_LIFELINE_FD"
 """Environment: an inherited descriptor that reaches EOF when the gateway's parent process is gone."""
-
-_REALTIME_PRIORITY = 10
 
 
 def run_card(order: SpawnCard) -> NoReturn:
@@ -41,7 +40,7 @@ def run_card(order: SpawnCard) -> NoReturn:
 
 def _serve(order: SpawnCard, lifeline: int | None) -> None:
     terminate = _signal_descriptor(signal.SIGTERM)
-    _real_time()
+    be_realtime()
     card: SipCard | None = None
 
     def incoming(call: SipCall, message: str, source: str) -> CallHandler | Refusal:
@@ -115,10 +114,3 @@ def _signal_descriptor(number: signal.Signals) -> int:
     if fd < 0:
         raise OSError(ctypes.get_errno(), "signalfd")
     return fd
-
-
-def _real_time() -> None:
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_REALTIME_PRIORITY))
-    except OSError as exc:
-        get_logger().debug("no real-time priority", error=exc.strerror)
