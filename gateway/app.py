@@ -17,9 +17,11 @@ import uvloop
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_exponential
 
 from gateway.api.http import HttpServer
+from gateway.api.routes import ApiDependencies, build_api
 from gateway.backends.registry import Backends
 from gateway.calls.service import CallDependencies, CallService
 from gateway.cards.edge_link import EdgeLink
+from gateway.cards.priority import CORE_PRIORITY, be_realtime
 from gateway.config.models import GatewayConfig
 from gateway.core.record import CallRecord
 from gateway.core.termination import Reason
@@ -32,6 +34,7 @@ from gateway.observe.log import configure_logging, get_logger
 from gateway.observe.metrics import Metrics
 from gateway.store.calls import CallStore
 from gateway.store.database import DATABASE_NAME, Database
+from gateway.store.keys import KeyStore
 from gateway.wire import edge as wire
 
 _CARD_RATE_HZ: Final = 8000
@@ -110,7 +113,18 @@ class Core:
         max_peers = config.webrtc.max_peers if config.webrtc else 0
         self._pool = CardPool(service.on_incoming, service.on_adopted, max_peers=max_peers)
         self._metrics = Metrics(lambda: service.live, lambda: self._pool.connected if self._pool else 0)
-        http = HttpServer(config.http.listen, self._metrics, self._not_ready_because)
+        api = build_api(
+            ApiDependencies(
+                config=config,
+                service=service,
+                store=store,
+                keys=KeyStore(database),
+                offering=self._pool.offer if config.webrtc else None,
+                not_accepting=self._not_ready_because,
+                clock=time.monotonic,
+            )
+        )
+        http = HttpServer(config.http.listen, self._metrics, self._not_ready_because, api)
         edge = await EdgeLink.connect(run_dir, self._from_edge)
         edge_gone = asyncio.create_task(edge.lost.wait(), name="watch the edge")
         edge_gone.add_done_callback(lambda _: self.leave(end_calls=False))
@@ -175,6 +189,7 @@ def main() -> int:
     """Entry point of the core process."""
     config = GatewayConfig.model_validate_json(sys.stdin.buffer.readline())
     configure_logging("core", level=config.log.level, format=config.log.format, personal=config.log.personal)
+    be_realtime(CORE_PRIORITY)
     return uvloop.run(_main(config))
 
 

@@ -1,10 +1,12 @@
-"""The core's HTTP server: health, readiness, metrics."""
+"""The core's HTTP server: health, readiness, metrics, and the API."""
 
 from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
 
+from gateway.api.problems import problems
+from gateway.api.routes import Api
 from gateway.config.models import HttpListen
 from gateway.errors import LocalError
 from gateway.observe.metrics import Metrics
@@ -15,15 +17,20 @@ METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 class HttpServer:
     """Serves until closed."""
 
-    def __init__(self, listen: HttpListen, metrics: Metrics, readiness: Callable[[], str]) -> None:
+    def __init__(
+        self, listen: HttpListen, metrics: Metrics, readiness: Callable[[], str], api: Api | None = None
+    ) -> None:
         """`readiness` returns the reason why no calls can come, empty if they can."""
         self._listen = listen
         self._metrics = metrics
         self._readiness = readiness
-        app = web.Application(client_max_size=1 << 20)
+        middlewares = [problems] if api is None else [problems, api.origins]
+        app = web.Application(client_max_size=1 << 20, middlewares=middlewares)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._render_metrics)
+        if api is not None:
+            app.router.add_routes(api.routes)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
 
     async def start(self) -> None:

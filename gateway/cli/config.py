@@ -30,6 +30,7 @@ def check(
 
     Exit status: 0 if all is well, 2 if something is wrong.
     """
+    from gateway.config.listening import is_loopback
     from gateway.config.loader import load
     from gateway.config.printable import as_yaml
     from gateway.dialplan.loader import load_plan
@@ -40,6 +41,12 @@ def check(
     if show:
         typer.echo(as_yaml(loaded), nl=False)
         return
+    if not is_loopback(config.http.listen.address):
+        typer.echo(
+            f"{file}: note: http.listen is reachable from other machines; until there is a key "
+            "(gateway keys create) the API refuses them, but health and metrics are open to all",
+            err=True,
+        )
     agents = ", ".join(config.agents)
     typer.echo(f"{file}: ok (agents: {agents}; routes: {len(plan.routes)}; calls: {config.sip.max_calls})")
 

@@ -69,3 +69,13 @@ def test_the_schema_knows_what_is_written_as_text(gateway: Gateway) -> None:
     schema = json.loads(gateway("config", "schema").out)
     for name in ("ListenAddress", "HttpListen", "PortRange"):
         assert schema["$defs"][name]["type"] == "string"
+
+
+def test_a_listening_address_that_others_reach_is_pointed_out(gateway: Gateway, tmp_path: Path) -> None:
+    path = tmp_path / "gw.yaml"
+    path.write_text('http: {listen: "0.0.0.0:8080"}\n')
+    outcome = gateway("config", "check", path)
+    assert outcome.status == 0
+    assert "gateway keys create" in outcome.err
+    path.write_text('http: {listen: "[::1]:8080"}\n')
+    assert gateway("config", "check", path).err == ""

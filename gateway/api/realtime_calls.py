@@ -1,0 +1,66 @@
+"""`/v1/realtime/calls`: WebRTC calls as OpenAI's Realtime API makes them.
+
+POST   /v1/realtime/calls             offer (application/sdp, or multipart: sdp, session) → 201, answer
+DELETE /v1/realtime/calls/{id}        the caller hangs up
+POST   /v1/realtime/calls/{id}/hangup an operator hangs up
+"""
+
+from aiohttp import web
+
+from gateway.api.bodies import read_form, read_text
+from gateway.api.problems import ProblemError
+from gateway.api.signalling import Placed, Signalling
+from gateway.api.wishes import MAX_SDP_BYTES, BadWishError, Session, read_session
+from gateway.core.termination import Reason
+
+SDP_TYPE = "application/sdp"
+FORM_TYPE = "multipart/form-data"
+
+
+class RealtimeCalls:
+    """The resource."""
+
+    def __init__(self, signalling: Signalling) -> None:
+        self._signalling = signalling
+
+    def routes(self) -> list[web.RouteDef]:
+        """Its addresses."""
+        return [
+            web.post("/v1/realtime/calls", self._create),
+            web.delete("/v1/realtime/calls/{call_id}", self._leave),
+            web.post("/v1/realtime/calls/{call_id}/hangup", self._hang_up),
+        ]
+
+    async def _create(self, request: web.Request) -> web.Response:
+        sdp, session = await self._offer(request)
+        placed = await self._signalling.place(request, sdp, session)
+        return created(placed, f"/v1/realtime/calls/{placed.call_id}")
+
+    async def _offer(self, request: web.Request) -> tuple[str, Session]:
+        if request.content_type == SDP_TYPE:
+            return await read_text(request, MAX_SDP_BYTES), Session()
+        if request.content_type != FORM_TYPE:
+            raise ProblemError(415, f"expected {SDP_TYPE} or {FORM_TYPE}")
+        form = await read_form(request, MAX_SDP_BYTES)
+        if "sdp" not in form:
+            raise ProblemError(400, "the form has no field sdp", param="sdp")
+        try:
+            session = read_session(form["session"]) if form.get("session") else Session()
+        except BadWishError as exc:
+            raise ProblemError(exc.status, str(exc), param=exc.param) from exc
+        return form["sdp"], session
+
+    async def _leave(self, request: web.Request) -> web.Response:
+        await self._signalling.end(request, Reason.CALLER_HANGUP)
+        return web.Response()
+
+    async def _hang_up(self, request: web.Request) -> web.Response:
+        await self._signalling.end(request, Reason.ADMIN_HANGUP)
+        return web.Response()
+
+
+def created(placed: Placed, location: str) -> web.Response:
+    """201 with the answer and the address of the call."""
+    return web.Response(
+        status=201, body=placed.sdp.encode(), content_type=SDP_TYPE, headers={"Location": location}
+    )

@@ -1,0 +1,161 @@
+"""The whole API on a real port: calls, database and card wire are real, the peer's media is not."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from gateway.api.http import HttpServer
+from gateway.api.routes import ApiDependencies, build_api
+from gateway.backends import contract as ai
+from gateway.calls.service import CallDependencies, CallService
+from gateway.config.models import AgentConfig, BotAgent, GatewayConfig, HttpListen
+from gateway.config.webrtc import WebrtcConfig
+from gateway.core.record import CallRecord
+from gateway.core.termination import Reason
+from gateway.dialplan.plan import Plan, Route
+from gateway.legs.pool import CardPool
+from gateway.observe.metrics import Metrics
+from gateway.store.calls import CallStore
+from gateway.store.database import DATABASE_NAME, Database
+from gateway.store.keys import KeyStore, Role
+from tests.contract.stand_in_card import CARD, StandInCard
+from tests.scenarios.scripted_backend import Opening, ScriptedBackend
+from tests.sounds import steady
+
+OFFER = (
+    "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n"
+    "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n"
+    "a=fingerprint:sha-256 00\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:1\r\n"
+)
+SDP = {"Content-Type": "application/sdp"}
+PAGE = "https://shop.example"
+
+_MAX_PEERS = 5
+
+PLAN = Plan((Route("sales", "+4930*", "seller"), Route("openai", "gpt-realtime", "helper")))
+
+
+class Rig:
+    """A core with one WebRTC card and its API."""
+
+    def __init__(self, card: StandInCard, database: Database, http: aiohttp.ClientSession) -> None:
+        bot = BotAgent(backend="bot")
+        self.config = GatewayConfig(agents={"seller": bot, "helper": bot}, webrtc=WebrtcConfig(cors=[PAGE]))
+        self.card = card
+        self.http = http
+        self.keys = KeyStore(database)
+        self.store = CallStore(database)
+        self.backends: list[ScriptedBackend] = []
+        self.closed_because = ""
+        self.ended: asyncio.Queue[CallRecord] = asyncio.Queue()
+        clock = asyncio.get_running_loop().time
+        self.service = CallService(
+            CallDependencies(
+                config=self.config,
+                plan=PLAN,
+                make_backend=self._make_backend,
+                apology=lambda _language, rate_hz: steady(1, 20, rate_hz),
+                store=self.store,
+                on_ended=self.ended.put_nowait,
+                clock=clock,
+            )
+        )
+        self.pool = CardPool(self.service.on_incoming, self.service.on_adopted, max_peers=_MAX_PEERS)
+        api = build_api(
+            ApiDependencies(
+                config=self.config,
+                service=self.service,
+                store=self.store,
+                keys=self.keys,
+                offering=self.pool.offer,
+                not_accepting=lambda: self.closed_because,
+                clock=clock,
+            )
+        )
+        self.server = HttpServer(
+            HttpListen(address="127.0.0.1", port=0), Metrics(lambda: 0, lambda: 0), lambda: "", api
+        )
+
+    def _make_backend(
+        self, _agent: AgentConfig, context: ai.BackendContext, _tools: tuple[dict[str, Any], ...]
+    ) -> ai.Backend:
+        self.backends.append(ScriptedBackend(context, Opening(takes_s=0)))
+        return self.backends[-1]
+
+    @property
+    def base(self) -> str:
+        """URL of the API."""
+        return f"http://127.0.0.1:{self.server.port}"
+
+    def send(
+        self, method: str, path: str, *, key: str = "", headers: dict[str, str] | None = None, **more: Any
+    ) -> "aiohttp.client._RequestContextManager":
+        """One request; `path` may be a Location."""
+        bearer = {"Authorization": f"Bearer {key}"} if key else {}
+        return self.http.request(method, self.base + path, headers=(headers or {}) | bearer, **more)
+
+    def offer(
+        self, path: str = "/v1/realtime/calls?to=seller", *, key: str = "", sdp: str = OFFER
+    ) -> "aiohttp.client._RequestContextManager":
+        """A call by a plain SDP body."""
+        return self.send("POST", path, key=key, headers=SDP, data=sdp.encode())
+
+    async def place(self, path: str = "/v1/realtime/calls?to=seller", *, key: str = "") -> str:
+        """A call that has to succeed; its address."""
+        async with self.offer(path, key=key) as response:
+            assert response.status == 201, await response.text()
+            return response.headers["Location"]
+
+    async def key(self, role: Role = "operate") -> str:
+        """A new API key."""
+        _, text = await self.keys.create_key(f"{role} key", role, datetime.now(UTC))
+        return text
+
+    async def secret(self, *, key: str = "", **session: str) -> dict[str, Any]:
+        """A new client secret, as the API answers."""
+        body = {"session": {"type": "realtime", **session}}
+        async with self.send("POST", "/v1/realtime/client_secrets", key=key, json=body) as response:
+            assert response.status == 200, await response.text()
+            answer: dict[str, Any] = await response.json()
+            return answer
+
+    async def record(self) -> CallRecord:
+        """The next call that ends."""
+        async with asyncio.timeout(10):
+            return await self.ended.get()
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Rig]:
+    """A rig whose card is connected; nothing is left of it afterwards."""
+    with tempfile.TemporaryDirectory(prefix="gw-") as directory:
+        card = StandInCard(Path(directory) / "c.sock", kind="webrtc")
+        database = await Database.open(Path(directory) / DATABASE_NAME)
+        async with card, aiohttp.ClientSession() as http:
+            rig = Rig(card, database, http)
+            rig.pool.add(CARD, str(card.path))
+            await card.until(lambda: card.attached)
+            await rig.server.start()
+            try:
+                yield rig
+            finally:
+                await rig.server.close()
+                await rig.service.stop(Reason.DRAINED, 2.0)
+                await rig.pool.close()
+                await database.close()
+
+
+async def problem(response: aiohttp.ClientResponse, status: int) -> dict[str, Any]:
+    """The problem that a request was answered with."""
+    assert response.status == status, await response.text()
+    assert response.content_type == "application/problem+json"
+    body: dict[str, Any] = await response.json(content_type=None)
+    assert body["status"] == status
+    assert body["title"]
+    return body

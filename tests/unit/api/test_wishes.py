@@ -1,0 +1,83 @@
+"""Whom a client wants, and what is no offer."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.api.wishes import (
+    BadWishError,
+    Session,
+    Target,
+    bound_target,
+    check_offer,
+    choose_target,
+    read_secret_request,
+    read_session,
+)
+
+AGENTS = ("seller", "helper")
+
+
+@pytest.mark.parametrize(
+    ("query", "session", "target"),
+    [
+        ({}, Session(), Target("", chosen=False)),
+        ({"to": "12"}, Session(to="34", agent="seller", model="m"), Target("12", chosen=True)),
+        ({"agent": "helper"}, Session(agent="seller"), Target("helper", chosen=True)),
+        ({}, Session(agent="seller", model="m"), Target("seller", chosen=True)),
+        ({"model": "q"}, Session(model="m"), Target("q", chosen=False)),
+        ({}, Session(model="gpt-realtime"), Target("gpt-realtime", chosen=False)),
+    ],
+)
+def test_the_query_comes_first_and_the_model_last(
+    query: dict[str, str], session: Session, target: Target
+) -> None:
+    assert choose_target(query, session, AGENTS) == target
+
+
+@pytest.mark.parametrize("query", [{"agent": "nobody"}, {"to": "a\nb"}, {"to": "1" * 257}, {"model": "\0"}])
+def test_targets_that_cannot_be(query: dict[str, str]) -> None:
+    with pytest.raises(BadWishError):
+        choose_target(query, Session(), AGENTS)
+
+
+def test_a_bound_secret_gives_way_to_nothing_chosen() -> None:
+    for wanted in (Target("", chosen=False), Target("gpt", chosen=False), Target("seller", chosen=True)):
+        assert bound_target("seller", wanted, AGENTS) == "seller"
+    for wanted in (Target("helper", chosen=True), Target("helper", chosen=False), Target("5", chosen=True)):
+        with pytest.raises(BadWishError) as caught:
+            bound_target("seller", wanted, AGENTS)
+        assert caught.value.status == 403
+
+
+def test_sessions_keep_what_is_the_clients_and_ignore_the_rest() -> None:
+    assert read_session('{"type":"realtime","model":"m","tools":[],"audio":{}}') == Session(model="m")
+    assert read_secret_request("").expires_after.seconds == 600
+
+
+@given(st.text(max_size=200) | st.binary(max_size=200))
+def test_what_is_no_object_is_one_error(text: str | bytes) -> None:
+    with pytest.raises(BadWishError) as caught:
+        read_session(text)
+    assert caught.value.status == 400
+
+
+@given(st.text(max_size=300))
+def test_what_is_no_sdp_is_one_error(text: str) -> None:
+    with pytest.raises(BadWishError):
+        check_offer(text)
+
+
+def test_line_ends_do_not_matter() -> None:
+    lines = [
+        "v=0",
+        "o=- 1 1 IN IP4 0.0.0.0",
+        "m=audio 9 X 0",
+        "a=ice-ufrag:a",
+        "a=ice-pwd:b",
+        "a=fingerprint:c",
+    ]
+    check_offer("\n".join(lines))
+    check_offer("\r\n".join(lines))
+    with pytest.raises(BadWishError):
+        check_offer("\n".join(line for line in lines if not line.startswith("o=")))
