@@ -1,7 +1,7 @@
 """Whom a client wants, and what is no offer."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.api.wishes import (
@@ -57,6 +57,7 @@ def test_sessions_keep_what_is_the_clients_and_ignore_the_rest() -> None:
 
 @given(st.text(max_size=200) | st.binary(max_size=200))
 def test_what_is_no_object_is_one_error(text: str | bytes) -> None:
+    assume(text.strip()[:1] not in ("{", b"{"))
     with pytest.raises(BadWishError) as caught:
         read_session(text)
     assert caught.value.status == 400
