@@ -12,6 +12,8 @@ from gateway.core.playout import MarkStarted, Playout
 from gateway.wire import card as wire
 from gateway.wire.frames import HeardFlag, pack_heard_record
 
+HELD_TIMEOUT_S = 1800.0
+"""So long may a leg on hold show neither RTP nor RTCP; a far end that is gone never says BYE."""
 _DRAIN_LINGER_S = 0.1
 """Between the last audio and BYE, so that the far end's jitter buffer can play it."""
 _BYE_GRACE_S = 1.0
@@ -87,6 +89,7 @@ class Leg:
         self._local_hold = False
         self._counters = LegCounters()
         self._watch = StallWatch(context.rtp_timeout_s, context.clock())
+        self._held_watch = StallWatch(HELD_TIMEOUT_S, context.clock())
         port.hear, port.speak = self._hear, self.playout.next_frame
 
     @property
@@ -214,9 +217,10 @@ class Leg:
         if not self.live:
             return
         current = self._call.quality()
-        media = self._call.media
         expected = self.state == "connected" and not self._local_hold
-        silent_s = self._watch.check(current, now, expected=expected and media is not None)
+        silent_s = self._watch.check(current, now, expected=expected)
+        held_s = self._held_watch.check(current, now, expected=not expected)
+        silent_s = held_s if silent_s is None else silent_s
         if silent_s is not None:
             self._context.emit(wire.RtpStalled(self._id, silent_s))
         if current is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.cards.sip.contract import DtmfMethod, Headers, MediaInfo, PjsipError, StreamQuality
-from gateway.cards.sip.leg import Leg, LegContext
+from gateway.cards.sip.leg import HELD_TIMEOUT_S, Leg, LegContext
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import LegId, Mark
 from gateway.wire import card as wire
@@ -215,6 +215,16 @@ def test_a_silent_far_end_is_told_unless_someone_holds(bench: Bench) -> None:
         for second in range(10):
             other.leg.each_second(100.0 + second)
         assert not [m for m in other.sent if isinstance(m, wire.RtpStalled)]
+        other.leg.each_second(100.0 + 9.0 + HELD_TIMEOUT_S)
+        assert [m.silent_s >= HELD_TIMEOUT_S for m in other.sent if isinstance(m, wire.RtpStalled)] == [True]
+
+
+def test_an_answered_leg_without_media_is_a_silent_far_end(bench: Bench) -> None:
+    # An ACK that does not answer our offer leaves PJSIP without a stream, and the call up.
+    bench.leg.on_state("confirmed", 200, "OK")
+    for second in range(10):
+        bench.leg.each_second(100.0 + second)
+    assert [m.silent_s for m in bench.sent if isinstance(m, wire.RtpStalled)] == [5.0]
 
 
 def test_the_snapshot_carries_what_the_core_kept(bench: Bench) -> None:
