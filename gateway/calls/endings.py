@@ -14,6 +14,9 @@ _FAULT_REASON: Final[dict[FaultKind, Reason]] = {
     "expired": Reason.BACKEND_LOST,
 }
 
+_NO_ANSWER: Final = 408
+"""PJSIP's word for an ACK, or an answer to a request of ours, that never came: nobody hung up."""
+
 
 def by_fault(error: BackendError) -> Termination:
     """The AI service is of no use."""
@@ -24,7 +27,7 @@ def by_leg(closed: LegClosed, *, answered: bool) -> Termination:
     """The leg ended without our asking for it."""
     if closed.status == 488 and not answered:
         return Termination(Reason.NOT_ACCEPTABLE, closed.reason)
-    if closed.by == "far_end":
+    if closed.by == "far_end" and closed.status != _NO_ANSWER:
         return Termination(Reason.CALLER_HANGUP if answered else Reason.CANCELLED)
     lost = Reason.CARD_LOST if closed.by == "card" and closed.status == 500 else Reason.SIGNALLING_FAILED
     return Termination(lost, f"{closed.status} {closed.reason}")

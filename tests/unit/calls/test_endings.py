@@ -20,6 +20,7 @@ from gateway.wire.card import LegClosed
         (488, "card", False, Reason.NOT_ACCEPTABLE),
         (488, "far_end", True, Reason.CALLER_HANGUP),
         (500, "card", True, Reason.CARD_LOST),
+        (408, "far_end", True, Reason.SIGNALLING_FAILED),
         (503, "card", True, Reason.SIGNALLING_FAILED),
         (408, "gateway", True, Reason.SIGNALLING_FAILED),
     ],
