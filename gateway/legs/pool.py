@@ -17,6 +17,8 @@ from gateway.observe.log import get_logger
 from gateway.wire import card as wire
 
 _RECONNECT_S: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_QUIET_FAILURES: Final = 4
+"""A third of a second."""
 
 log = get_logger()
 
@@ -97,7 +99,9 @@ class CardPool:
             error = await self._connection(card, path)
             failures = 0 if error is None else failures + 1
             pause_s = _RECONNECT_S[min(failures, len(_RECONNECT_S) - 1)]
-            log.warning("no connection to a card", card=card, error=error or "lost", again_in_s=pause_s)
+            # A card that retires closes first; the edge's word that its process has ended takes a moment.
+            say = log.debug if failures <= _QUIET_FAILURES else log.warning
+            say("no connection to a card", card=card, error=error or "lost", again_in_s=pause_s)
             await asyncio.sleep(pause_s)
 
     async def _connection(self, card: CardId, path: str) -> str | None:
