@@ -14,7 +14,7 @@ from typing import Final
 from gateway.backends import contract as ai
 from gateway.calls.channel import EventChannel, PlayingNews
 from gateway.calls.journal import Journal
-from gateway.calls.oai_requests import RefusedEventError, Silence, Wish
+from gateway.calls.oai_requests import Key, RefusedEventError, Silence, Wish
 from gateway.core.ids import Mark
 from gateway.core.record import TimelineKind
 from gateway.legs.contract import Leg, LegEvent
@@ -134,6 +134,10 @@ class Bridge:
         """Carry out what the peer asks for in writing. Raises `RefusedEventError`."""
         if isinstance(wish, Silence):
             self._silence(cancel=wish.cancel)
+            return
+        if isinstance(wish, Key):
+            self._journal.note(TimelineKind.DTMF_IN, digit=wish.digit, method="channel")
+            self._key_pressed(wish.digit)
             return
         if isinstance(wish, ai.Instructions):
             self._journal.figures.instructions = wish.text

@@ -32,7 +32,15 @@ class Silence:
     cancel: bool
 
 
-Wish = ai.ClientRequest | Silence
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of the peer's dial pad was pressed; its audio carries no telephone events."""
+
+    digit: str
+    """0-9, A-D, * or #."""
+
+
+Wish = ai.ClientRequest | Silence | Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +118,12 @@ class _ItemCreate(_Event, frozen=True):
     previous_item_id: None = None
 
 
+class _Dtmf(_Event, frozen=True):
+    """Our own; OpenAI's API has no such event of a client."""
+
+    digit: Annotated[str, Meta(pattern=r"^[0-9A-D*#]\Z")]
+
+
 _SHAPES: Final[dict[str, type[_Event]]] = {
     "session.update": _Update,
     "response.create": _Create,
@@ -117,6 +131,7 @@ _SHAPES: Final[dict[str, type[_Event]]] = {
     "conversation.item.create": _ItemCreate,
     "input_audio_buffer.clear": _Event,
     "output_audio_buffer.clear": _Event,
+    "gateway.dtmf": _Dtmf,
 }
 
 
@@ -160,6 +175,8 @@ def _wish(event: _Event, new_item_id: str) -> Wish:
             return ai.WantAnswer((event.response and event.response.instructions) or "")
         case _Cancel():
             return Silence(cancel=True)
+        case _Dtmf():
+            return Key(event.digit)
         case _ItemCreate():
             words = "\n".join(part.text for part in event.item.content)
             if len(words) > MAX_TEXT_CHARS:

@@ -286,3 +286,20 @@ async def test_a_phone_has_no_channel() -> None:
         assert backend.names_told() == ["greet"]
         stage.leg.peer.hang_up()
         await stage.over()
+
+
+async def test_a_key_of_the_page_interrupts_and_reaches_the_agent() -> None:
+    stage, page = webrtc_stage()
+    async with stage:
+        backend = await stage.talking()
+        page.open()
+        backend.answer("i1", SPEECH, 2000, text="For billing press one.")
+        await stage.later(300)
+        page.send("gateway.dtmf", digit="1")
+        await stage.later(100)
+        stage.leg.peer.hang_up()
+        record = await stage.over()
+    assert backend.told.index(("dtmf", "1")) > backend.names_told().index("interrupt")
+    assert page.types[-2:] == ["output_audio_buffer.cleared", "conversation.item.truncated"]
+    pressed = [entry.fields for entry in record.timeline if entry.kind == TimelineKind.DTMF_IN]
+    assert pressed == [{"digit": "1", "method": "channel"}]

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.backends import contract as ai
-from gateway.calls.oai_requests import MAX_EVENT_BYTES, RefusedEventError, Silence, Wish, parse_request
+from gateway.calls.oai_requests import (
+    MAX_EVENT_BYTES,
+    Key,
+    RefusedEventError,
+    Silence,
+    Wish,
+    parse_request,
+)
 
 
 def wish(event: dict[str, Any]) -> Wish:
@@ -35,6 +42,7 @@ def message(*texts: str, **more: Any) -> dict[str, Any]:
             {"type": "session.update", "session": {"type": "realtime", "instructions": "Rhyme."}},
             ai.Instructions("Rhyme."),
         ),
+        ({"type": "gateway.dtmf", "digit": "#"}, Key("#")),
         (message("hello"), ai.UserText("item_new", "hello")),
         (message("a", "b", id="mine"), ai.UserText("mine", "a\nb")),
     ],
@@ -63,6 +71,9 @@ def test_what_a_peer_may_ask_for(event: dict[str, Any], means: Wish) -> None:
             "invalid_event",
             "item",
         ),
+        ({"type": "gateway.dtmf", "digit": "12"}, "invalid_event", "digit"),
+        ({"type": "gateway.dtmf", "digit": "1\n"}, "invalid_event", "digit"),
+        ({"type": "gateway.dtmf", "digit": "E"}, "invalid_event", "digit"),
         ({"type": "conversation.item.delete", "item_id": "x"}, "event_not_allowed", "type"),
         ({"type": "input_audio_buffer.append", "audio": ""}, "event_not_allowed", "type"),
         ({}, "event_not_allowed", "type"),

@@ -83,7 +83,7 @@ export class Call extends EventTarget {
   press(digit) {
     const dtmf = this.#connection.getSenders().find((sender) => sender.track?.kind === "audio")?.dtmf;
     if (dtmf?.canInsertDTMF) dtmf.insertDTMF(digit, 160, 70);
-    else this.send({ type: "gateway.dtmf", digits: digit });
+    else this.send({ type: "gateway.dtmf", digit });
   }
 
   /** Send an event, if the channel is open. */
