@@ -23,6 +23,7 @@ from typing import Final
 from gateway.config.models import GatewayConfig
 from gateway.config.webrtc import AddressPort, WebrtcConfig
 from gateway.edge.relay.ports import bind
+from gateway.edge.relay.stun import transaction
 from gateway.wire.ufrag import SECRET_VARIABLE, encode
 from tests.integration.processes import free_sip_port
 from tests.unit.edge.relay.messages import REQUEST, SUCCESS, answer, message, request
@@ -63,13 +64,12 @@ def _relayed(stack: ExitStack, relay: tuple[str, int]) -> _Pair:
     client, card = _socket(stack), _socket(stack)
     ufrag = encode(card.getsockname()[1], _SECRET)
     for _ in range(_ATTEMPTS):
-        transaction = os.urandom(12)
-        client.sendto(request(ufrag, transaction, nominated=True), relay)
+        client.sendto(request(ufrag, os.urandom(12), nominated=True), relay)
         try:
-            _, inner = card.recvfrom(2048)
+            check, inner = card.recvfrom(2048)
         except TimeoutError:  # the worker is still starting
             continue
-        card.sendto(answer(SUCCESS, transaction), inner)
+        card.sendto(answer(SUCCESS, transaction(check)), inner)
         client.recv(2048)
         asked = os.urandom(12)
         card.sendto(message(REQUEST, asked), inner)

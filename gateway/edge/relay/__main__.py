@@ -27,6 +27,8 @@ from gateway.wire.ufrag import SECRET_VARIABLE
 
 COUNTERS_S: Final = 1.0
 
+_NICE: Final = -10
+
 log = get_logger()
 
 
@@ -43,8 +45,17 @@ def main() -> int:
     sockets = WorkerSockets(*(_inherited(fd) for fd in (given.udp, given.tcp, given.inner)))
     secret = bytes.fromhex(os.environ[SECRET_VARIABLE])
     table = FlowTable(secret, max_flows=config.webrtc.max_peers * FLOWS_PER_PEER)
+    _hurry()
     uvloop.run(_serve(RelayWorker(sockets, table)))
     return 0
+
+
+def _hurry() -> None:
+    """A packet should not wait for work that can; no real-time priority, which a flood would abuse."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    except PermissionError:
+        log.debug("no higher priority")
 
 
 def _inherited(descriptor: int) -> socket.socket:

@@ -1,9 +1,11 @@
 """The relay as processes with real sockets: what passes, what does not, and what survives."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
+from contextlib import AsyncExitStack
 
 import aioice
 import pytest
@@ -13,6 +15,7 @@ from gateway.config.webrtc import AddressPort, WebrtcConfig
 from gateway.edge.children import Lifeline
 from gateway.edge.relay.keeper import RelayKeeper
 from gateway.edge.relay.ports import bind
+from gateway.edge.relay.tcp import MAX_CONNECTIONS_PER_ADDRESS
 from gateway.edge.rundir import CannotStartError
 from gateway.wire.ufrag import encode
 from tests.integration.edge.ice_peers import CardPeer, Client
@@ -199,3 +202,17 @@ def test_a_second_relay_does_not_share_the_port() -> None:
             bind(listen, 1)
     finally:
         held.close()
+
+
+async def test_one_address_can_not_take_all_connections() -> None:
+    async with running_relay() as relay, AsyncExitStack() as held:
+        for _ in range(MAX_CONNECTIONS_PER_ADDRESS):
+            _, writer = await asyncio.open_connection(*relay.address)
+            held.callback(writer.close)
+        reader, writer = await asyncio.open_connection(*relay.address)
+        held.callback(writer.close)
+        with contextlib.suppress(ConnectionResetError):
+            async with asyncio.timeout(10):
+                assert await reader.read() == b""
+        await relay.counted("relay_tcp_refused_total", lambda count: count == 1)
+        await relay.counted("relay_tcp_connections", lambda count: count == MAX_CONNECTIONS_PER_ADDRESS)
