@@ -48,6 +48,8 @@ class EventChannel:
         self._waiting: deque[str] = deque(maxlen=_WAITING)
         self._bucket = TokenBucket(per_s=_PER_S, burst=_BURST)
         self._flooded = False
+        self._audible: set[str] = set()
+        """Items of the agent that the peer hears just now."""
 
     # ---- from the peer --------------------------------------------------------------------------
 
@@ -73,7 +75,7 @@ class EventChannel:
         try:
             event = parse_request(text, f"item_{token_hex(10)}")
             event_id, wish = event.event_id, event.wish
-            if isinstance(wish, Silence) and wish.cancel and not self._events.answering:
+            if isinstance(wish, Silence) and wish.cancel and not (self._events.answering or self._audible):
                 raise RefusedEventError("response_cancel_not_active", "no response is being made")
             self._act(wish)
         except RefusedEventError as exc:
@@ -97,6 +99,10 @@ class EventChannel:
 
     def on_playing(self, item_id: str, what: PlayingNews) -> None:
         """The agent's audio begins, ends or is cut off at the peer."""
+        if what == "started":
+            self._audible.add(item_id)
+        else:
+            self._audible.discard(item_id)
         self._emit(self._events.playing(item_id, what))
 
     def on_truncated(self, item_id: str, heard_ms: int) -> None:

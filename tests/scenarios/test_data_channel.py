@@ -198,6 +198,26 @@ async def test_cancelling_silences_the_agent_at_once() -> None:
         await stage.over()
 
 
+async def test_cancelling_an_answer_that_is_made_but_not_heard_out_silences_it() -> None:
+    stage, page = webrtc_stage()
+    async with stage:
+        backend = await stage.talking()
+        page.open()
+        backend.answer("i1", SPEECH, 5000, text="A very long story.")
+        await stage.later(300)
+        assert "response.done" in page.types
+        page.send("response.cancel")
+        await backend.until_told("truncate")
+        heard_ms = stage.caller.heard_ms(SPEECH)
+        await stage.later(500)
+        assert stage.caller.heard_ms(SPEECH) == heard_ms <= 340
+        page.send("response.cancel")
+        await stage.later(20)
+        assert page.error()["code"] == "response_cancel_not_active"
+        stage.leg.peer.hang_up()
+        await stage.over()
+
+
 async def test_cancelling_nothing_is_an_error_that_names_its_event() -> None:
     stage, page = webrtc_stage()
     async with stage:
