@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
+from gateway.edge.webrtc_cards import FIRST_CARD
 from tests.integration.echo import ECHO_STEPS
 from tests.integration.harness import GatewayProcess
 from tests.integration.processes import free_sip_port
@@ -43,10 +44,24 @@ async def test_phones_and_relay_live_side_by_side() -> None:
     async with _gateway(port) as gateway:
         ready = await gateway.logged("ready")
         assert ready["webrtc"] == f"127.0.0.1:{port}"
+        assert (await gateway.logged("WebRTC card is up"))["card"] == FIRST_CARD
+        await _metric(gateway, "gateway_edge_webrtc_cards_running 1.0")
         await _metric(gateway, "gateway_edge_relay_flows 0.0")
         async with Softphone(gateway.uri()) as phone:
             await phone.done(*ECHO_STEPS)
             assert (await phone.finish())["worked"]
+        await gateway.settled()
+
+
+async def test_a_webrtc_card_that_dies_is_replaced_and_phones_do_not_notice() -> None:
+    async with _gateway(free_sip_port()) as gateway, Softphone(gateway.uri()) as phone:
+        first = await gateway.logged("WebRTC card is up")
+        os.kill(int(first["pid"]), signal.SIGKILL)
+        ended = await gateway.logged("card ended")
+        assert (ended["card"], ended["status"]) == (FIRST_CARD, "signal 9")
+        await gateway.logged("WebRTC card is up", 30, where=lambda line: line["pid"] != first["pid"])
+        await phone.done(*ECHO_STEPS)
+        assert (await phone.finish())["worked"]
         await gateway.settled()
 
 

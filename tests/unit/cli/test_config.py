@@ -67,7 +67,7 @@ def test_the_schema_describes_every_key(gateway: Gateway) -> None:
 
 def test_the_schema_knows_what_is_written_as_text(gateway: Gateway) -> None:
     schema = json.loads(gateway("config", "schema").out)
-    for name in ("ListenAddress", "HttpListen", "PortRange"):
+    for name in ("ListenAddress", "HttpListen", "PortRange", "AddressPort"):
         assert schema["$defs"][name]["type"] == "string"
 
 
