@@ -1,0 +1,43 @@
+"""What a page asks for in writing, as a Realtime service on a real WebSocket gets it."""
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.backends import contract as ai
+from gateway.backends.openai_realtime import OpenAIRealtimeBackend
+from gateway.config.models import OpenAIRealtimeAgent
+from tests.contract.realtime_service import RealtimeService
+from tests.contract.services import CONTEXT, Listener
+
+TEXT: dict[str, Any] = {
+    "type": "conversation.item.create",
+    "item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello"}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("request_", "event"),
+    [
+        (ai.UserText("i1", "hello"), TEXT),
+        (
+            ai.Instructions("Rhyme."),
+            {"type": "session.update", "session": {"type": "realtime", "instructions": "Rhyme."}},
+        ),
+        (ai.WantAnswer(), {"type": "response.create"}),
+        (ai.WantAnswer("Be brief."), {"type": "response.create", "response": {"instructions": "Be brief."}}),
+        (ai.ForgetInput(), {"type": "input_audio_buffer.clear"}),
+    ],
+)
+async def test_each_request_is_one_event(request_: ai.ClientRequest, event: dict[str, Any]) -> None:
+    async with RealtimeService() as service, aiohttp.ClientSession() as http:
+        agent = OpenAIRealtimeAgent(backend="openai_realtime", url=service.url)
+        backend = OpenAIRealtimeBackend(agent, CONTEXT, http)
+        await backend.open(Listener())
+        session = await service.session()
+        backend.tell(request_)
+        await session.message(event["type"], count=1 + (event["type"] == "session.update"))
+        assert session.received[-1] == event
+        await backend.close()
+        backend.tell(request_)
