@@ -1,8 +1,8 @@
 """CPU of a WebRTC card by number of peers: `python -m tests.bench.webrtc_peers 10 30 60`.
 
 Every peer sends Opus speech at 50 packets a second and gets it echoed through a stand-in core. The peers
-share a process of their own (this one) and the card's own light receive path, so that they don't starve
-the card; what is measured is the card's process alone, by /proc.
+share a process of their own (this one), real-time as the card is, and the card's own light media path,
+so that they keep pace; what is measured is the card's process alone, by /proc.
 """
 
 import argparse
@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtcconfiguration import RTCBundlePolicy
 
+from gateway.cards.priority import be_realtime
 from gateway.cards.webrtc import seam
 from gateway.cards.webrtc.opus import OpusEncoder
+from gateway.cards.webrtc.peer import audio_line
 from gateway.cards.webrtc.tick import TickSchedule
-from gateway.cards.webrtc.track import EncodedTrack
 from gateway.core.audio import PcmFormat
 from gateway.wire import card as wire
 from gateway.wire import ufrag
@@ -56,11 +57,10 @@ class LightPeer:
 
     def __init__(self) -> None:
         self.received = 0
-        self.track = EncodedTrack(48000)
         self._connection = RTCPeerConnection(
             RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         )
-        self._connection.addTrack(self.track)
+        self._receiver, self.sender = audio_line(self._connection)
         self._connection.createDataChannel("oai-events")
 
     async def call(self, core: StandInCore, request: int) -> None:
@@ -69,9 +69,7 @@ class LightPeer:
         await connection.setLocalDescription(await connection.createOffer())
         accepted = await send_offer(core, connection.localDescription.sdp, request)
         await connection.setRemoteDescription(RTCSessionDescription(accepted.sdp, "answer"))
-        receiver = connection.getTransceivers()[0].receiver
-        assert isinstance(receiver, seam.AudioReceiver)
-        receiver.deliver_to(self._take, lambda: None)
+        self._receiver.deliver_to(self._take, lambda: None)
         await core.expect(wire.Answered, lambda m: m.leg == accepted.leg)
 
     async def close(self) -> None:
@@ -96,7 +94,7 @@ async def _speak(peers: list[LightPeer], duration_s: float) -> None:
         await asyncio.sleep(max(0.0, schedule.deadline_s - time.monotonic()))
         for _ in range(schedule.due(time.monotonic())):
             for index, peer in enumerate(peers):
-                peer.track.push(speech[(count + index * 7) % len(speech)], count * 960)
+                peer.sender.send_now(speech[(count + index * 7) % len(speech)], count * 960)
             count += 1
 
 
@@ -108,7 +106,7 @@ async def _measure(card: RunningCard, peers: list[LightPeer], duration_s: float)
         await asyncio.sleep(duration_s)
         took_s, used_s = time.monotonic() - began_s, card.cpu_s() - cpu_s
         received = sum(p.received for p in peers) - sum(before)
-    sent = sum(p.track.pushed for p in peers)
+    sent = sum(p.sender.packets for p in peers)
     return Figures(len(peers), 100 * used_s / took_s, sent, received, round(took_s * 50 * len(peers)))
 
 
@@ -134,6 +132,7 @@ def main() -> int:
     parser.add_argument("peers", type=int, nargs="+", help="how many, for each run")
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each measurement")
     arguments = parser.parse_args()
+    be_realtime()
     seam.install(lambda: ["127.0.0.1"], lambda port: ufrag.encode(port, bytes(ufrag.SECRET_BYTES)))
     for count in arguments.peers:
         sys.stdout.write(f"{asyncio.run(run(count, arguments.seconds))}\n")

@@ -12,7 +12,6 @@ from aiortc.stats import RTCRemoteInboundRtpStreamStats
 
 from gateway.cards.webrtc import seam
 from gateway.cards.webrtc.sdp import Candidate, Offer, OfferError, be_passive, finish_answer
-from gateway.cards.webrtc.track import EncodedTrack
 from gateway.errors import LocalError
 from gateway.observe.log import get_logger
 
@@ -71,14 +70,22 @@ class FarReport:
     rtt_ms: float = -1.0
 
 
+def audio_line(connection: RTCPeerConnection) -> tuple[seam.AudioReceiver, seam.AudioSender]:
+    """A new audio line both ways."""
+    line = connection.addTransceiver("audio", direction="sendrecv")
+    receiver, sender = line.receiver, line.sender
+    if not isinstance(receiver, seam.AudioReceiver) or not isinstance(sender, seam.AudioSender):
+        raise LocalError("aiortc made a receiver or sender that is not ours")
+    return receiver, sender
+
+
 class Peer:
     """One connection; `accept` once, `close` always."""
 
     def __init__(self, user: PeerUser, offer: Offer) -> None:
         self._user, self._offer = user, offer
         self._connection = RTCPeerConnection(_CONFIGURATION)
-        self._track = EncodedTrack(offer.codec.clock_rate_hz)
-        self._transceiver = self._connection.addTransceiver(self._track, direction="sendrecv")
+        self._receiver, self._sender = audio_line(self._connection)
         self._channel: RTCDataChannel | None = None
         self._closing = False
         self.unsent = 0
@@ -89,7 +96,7 @@ class Peer:
     @property
     def packets_sent(self) -> int:
         """Audio packets given to the sender."""
-        return self._track.pushed
+        return self._sender.packets
 
     @property
     def channel_open(self) -> bool:
@@ -102,22 +109,19 @@ class Peer:
         connection = self._connection
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
-            receiver = self._transceiver.receiver
-            if not isinstance(receiver, seam.AudioReceiver):
-                raise LocalError("aiortc made a receiver that is not ours")
-            receiver.deliver_to(self._user.on_packet, self._user.on_alive)
+            self._receiver.deliver_to(self._user.on_packet, self._user.on_alive)
             answer = (await connection.createAnswer()).sdp
             if "a=setup:passive" not in offer.sdp:
                 answer = be_passive(answer)
             await connection.setLocalDescription(RTCSessionDescription(answer, "answer"))
         except _UNFIT as exc:
             raise OfferError(400, f"the offer is malformed ({type(exc).__name__})") from exc
-        own = [Candidate(*each) for each in seam.local_ports(receiver.transport)]
+        own = [Candidate(*each) for each in seam.local_ports(self._receiver.transport)]
         return finish_answer(connection.localDescription.sdp, offer, candidates or own, sample_rate_hz)
 
     def send(self, payload: bytes, timestamp: int) -> None:
         """An encoded packet."""
-        self._track.push(payload, timestamp)
+        self._sender.send_now(payload, timestamp)
 
     def send_text(self, text: str) -> bool:
         """Send over the data channel; False if it could not be."""
@@ -130,7 +134,7 @@ class Peer:
 
     async def far_report(self) -> FarReport:
         """From the far end's last receiver report."""
-        for stats in (await self._transceiver.sender.getStats()).values():
+        for stats in (await self._sender.getStats()).values():
             if isinstance(stats, RTCRemoteInboundRtpStreamStats):
                 rtt_s = stats.roundTripTime
                 return FarReport(
@@ -143,7 +147,6 @@ class Peer:
     async def close(self) -> None:
         """End the connection and give its sockets back."""
         self._closing = True
-        self._track.stop()
         try:
             async with asyncio.timeout(_CLOSE_WITHIN_S):
                 await self._connection.close()

@@ -1,8 +1,9 @@
 """Every private name of aiortc and aioice that we touch, and nothing else.
 
-Three of their classes are replaced by ours, once per process, by `install`:
+Four of their classes are replaced by ours, once per process, by `install`:
 
     RTCRtpReceiver   an audio receiver without thread and jitter buffer; hands payloads to a sink
+    RTCRtpSender     sends encoded payloads in the call that brings them, instead of from a task and a track
     Connection       binds where we say, names its port in the ufrag, doesn't sleep when ICE is done,
                      hands SRTP on in the event that brought it
     StunProtocol     tells media from STUN by the first byte (RFC 7983) instead of by a parser's exception
@@ -12,7 +13,9 @@ The versions are pinned exactly; `check_names` proves at every start that the na
 
 import asyncio
 import inspect
+import secrets
 import struct
+import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar, Final, NamedTuple
@@ -23,8 +26,9 @@ import aiortc.rtcpeerconnection
 import pylibsrtp
 from aioice import Connection
 from aiortc.rtcdtlstransport import RTCDtlsTransport
-from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters, RTCRtpReceiveParameters
 from aiortc.rtcrtpreceiver import RTCRtpReceiver, StreamStatistics
+from aiortc.rtcrtpsender import RTCRtpSender
 from aiortc.rtp import RTCP_RTPFB_NACK, AnyRtcpPacket, RtcpRtpfbPacket
 
 from gateway.errors import LocalError
@@ -37,8 +41,20 @@ _ICE_PACE_S: Final = 0.02
 _MAX_WAITING: Final = 256
 """Datagrams (DTLS, RTCP) that wait for aiortc; a flood's rest is dropped."""
 _RTP_HEADER: Final = struct.Struct("!BBHII")
+_SENT_AGAIN: Final = 128
+"""Packets kept for those that ask for them again: 2.5 s at 20 ms."""
+_NTP_EPOCH_S: Final = 2_208_988_800
+"""From 1900 to 1970."""
 
 _RECEIVER_NAMES: Final = ("codecs", "rtcp_ssrc", "rtcp_task", "remote_streams", "started", "rtcp_exited")
+_SENDER_NAMES: Final = (
+    "ntp_timestamp",
+    "octet_count",
+    "packet_count",
+    "rtp_exited",
+    "rtp_started",
+    "rtp_timestamp",
+)
 _CONNECTION_NAMES: Final = (
     "_check_list",
     "_check_list_state",
@@ -227,6 +243,61 @@ class AudioReceiver(RTCRtpReceiver):
         setattr(self, f"_RTCRtpReceiver__{name}", value)
 
 
+class AudioSender(RTCRtpSender):
+    """Sends encoded audio at once; aiortc goes on to send its RTCP."""
+
+    def __init__(self, track_or_kind: Any, transport: RTCDtlsTransport) -> None:
+        super().__init__(track_or_kind, transport)
+        self._payload_type: int | None = None
+        # In the lower half, so that it does not wrap before SRTP has seen many (RFC 3711 section 3.3.1).
+        self._sequence = secrets.randbits(15)
+        self._offset = secrets.randbits(32)
+        self._sent: dict[int, tuple[int, bytes]] = {}
+        self.packets = 0
+        """Sent so far."""
+        self._octets = 0
+
+    def send_now(self, payload: bytes, timestamp: int) -> None:
+        """One packet; lost before the connection stands. `timestamp` counts from the stream's beginning."""
+        payload_type, srtp = self._payload_type, self.transport._tx_srtp
+        if payload_type is None or srtp is None or not self._enabled:
+            return
+        sequence, timestamp = self._sequence, (self._offset + timestamp) & 0xFFFFFFFF
+        packet = _RTP_HEADER.pack(0x80, payload_type, sequence, timestamp, self._ssrc) + payload
+        self._sequence = (sequence + 1) & 0xFFFF
+        self._sent[sequence % _SENT_AGAIN] = (sequence, packet)
+        _connection(self.transport).send_now(srtp.protect(packet))
+        self.packets += 1
+        self._octets += len(payload)
+        self._set("rtp_timestamp", timestamp)
+        self._set("ntp_timestamp", int((time.time() + _NTP_EPOCH_S) * (1 << 32)))
+        self._set("packet_count", self.packets)
+        self._set("octet_count", self._octets)
+
+    async def _run_rtp(self, codec: RTCRtpCodecParameters) -> None:
+        """In place of the loop that reads a track."""
+        self._get("rtp_started").set()
+        self._payload_type = codec.payloadType
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            self._payload_type = None
+        self._get("rtp_exited").set()
+
+    async def _retransmit(self, sequence_number: int) -> None:
+        """The far end asks for a packet again."""
+        sequence, packet = self._sent.get(sequence_number % _SENT_AGAIN, (-1, b""))
+        srtp = self.transport._tx_srtp
+        if sequence == sequence_number and srtp is not None:
+            _connection(self.transport).send_now(srtp.protect(packet))
+
+    def _get(self, name: str) -> Any:
+        return getattr(self, f"_RTCRtpSender__{name}")
+
+    def _set(self, name: str, value: object) -> None:
+        setattr(self, f"_RTCRtpSender__{name}", value)
+
+
 def _payload(first: int, plain: bytes) -> bytes | None:
     """The payload of an RTP packet (RFC 3550 section 5.1), None if it is malformed."""
     start, end = 12 + 4 * (first & 0x0F), len(plain)
@@ -257,6 +328,7 @@ def install(addresses: Callable[[], Sequence[str]], name_port: Callable[[int], s
     PeerIce.addresses = staticmethod(addresses)
     PeerIce.name_port = staticmethod(name_port)
     aiortc.rtcpeerconnection.RTCRtpReceiver = AudioReceiver  # type: ignore[attr-defined]
+    aiortc.rtcpeerconnection.RTCRtpSender = AudioSender  # type: ignore[assignment,attr-defined]
     aiortc.rtcicetransport.Connection = PeerIce  # type: ignore[attr-defined]
     aioice.ice.StunProtocol = PeerSocket  # type: ignore[misc]
 
@@ -276,12 +348,16 @@ def _missing_names() -> list[str]:
     connection = inspect.getsource(Connection)
     dtls = inspect.getsource(RTCDtlsTransport)
     missing = [f"RTCRtpReceiver.__{name}" for name in _RECEIVER_NAMES if f"self.__{name}" not in receiver]
+    sender = inspect.getsource(RTCRtpSender)
+    missing += [f"RTCRtpSender.__{name}" for name in _SENDER_NAMES if f"self.__{name}" not in sender]
     missing += [f"Connection.{name}" for name in _CONNECTION_NAMES if f"self.{name}" not in connection]
     missing += [f"RTCDtlsTransport.{name}" for name in ("_rx_srtp", "_tx_srtp") if f"self.{name}" not in dtls]
     methods: list[tuple[type, str]] = [
         (RTCRtpReceiver, "_run_rtcp"),
         (RTCRtpReceiver, "_handle_rtcp_packet"),
         (RTCRtpReceiver, "_handle_disconnect"),
+        (RTCRtpSender, "_run_rtp"),
+        (RTCRtpSender, "_retransmit"),
         (RTCDtlsTransport, "_register_rtp_receiver"),
         (Connection, "_pair_remote_candidate"),
         (Connection, "_unfreeze_initial"),

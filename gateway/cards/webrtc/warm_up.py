@@ -12,9 +12,9 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtcconfiguration import RTCBundlePolicy
 
 from gateway.cards.webrtc.downlink import Downlink
-from gateway.cards.webrtc.peer import CHANNEL, Peer
+from gateway.cards.webrtc.peer import CHANNEL, Peer, audio_line
 from gateway.cards.webrtc.sdp import Offer, check_offer
-from gateway.cards.webrtc.track import EncodedTrack
+from gateway.cards.webrtc.seam import AudioSender
 from gateway.cards.webrtc.uplink import Uplink
 from gateway.core.audio import PcmFormat
 from gateway.errors import LocalError
@@ -58,21 +58,19 @@ class _Called:
 async def warm_up(pcm_format: PcmFormat) -> None:
     """Raises `LocalError` if no call comes about."""
     caller = RTCPeerConnection(RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
-    track = EncodedTrack(48000)
-    caller.addTrack(track)
+    _, sender = audio_line(caller)
     caller.createDataChannel(CHANNEL)
     try:
         async with asyncio.timeout(_WITHIN_S):
             await caller.setLocalDescription(await caller.createOffer())
-            await _call(caller, track, check_offer(caller.localDescription.sdp), pcm_format)
+            await _call(caller, sender, check_offer(caller.localDescription.sdp), pcm_format)
     except TimeoutError as exc:
         raise LocalError(f"the card's call with itself did not work within {_WITHIN_S:.0f} s") from exc
     finally:
-        track.stop()
         await caller.close()
 
 
-async def _call(caller: RTCPeerConnection, track: EncodedTrack, offer: Offer, pcm_format: PcmFormat) -> None:
+async def _call(caller: RTCPeerConnection, sender: AudioSender, offer: Offer, pcm_format: PcmFormat) -> None:
     loop = asyncio.get_running_loop()
     called = _Called(Uplink(offer.codec, pcm_format, loop.time()))
     downlink = Downlink(offer.codec, pcm_format)
@@ -83,7 +81,7 @@ async def _call(caller: RTCPeerConnection, track: EncodedTrack, offer: Offer, pc
         await called.connected
         await called.channel.wait()
         while (packet := downlink.tick()) is not None:  # the silence that comes first
-            track.push(*packet)
+            sender.send_now(*packet)
         await called.heard.wait()
     finally:
         await peer.close()
