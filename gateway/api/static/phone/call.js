@@ -71,8 +71,7 @@ export class Call extends EventTarget {
   /** End the call, also while the page is going away. */
   hangUp() {
     if (this.#over) return;
-    this.#farewell();
-    this.#finish("You hung up.");
+    this.#finish("You hung up.", this.#farewell());
   }
 
   set muted(muted) {
@@ -113,13 +112,16 @@ export class Call extends EventTarget {
     return this.#key ? { Authorization: `Bearer ${this.#key}` } : {};
   }
 
-  #farewell() {
-    if (this.#location === null) return;
-    // `keepalive` lets the request outlive the page. If it is lost, the gateway notices the silence.
-    fetch(this.#location, { method: "DELETE", headers: this.#authorization(), keepalive: true }).catch(
-      (error) => console.warn("the hang-up did not arrive", error),
-    );
+  async #farewell() {
+    const location = this.#location;
     this.#location = null;
+    if (location === null) return;
+    try {
+      // `keepalive` lets the request outlive the page. If it is lost, the gateway notices the silence.
+      await fetch(location, { method: "DELETE", headers: this.#authorization(), keepalive: true });
+    } catch (error) {
+      console.warn("the hang-up did not arrive", error);
+    }
   }
 
   #stateChanged() {
@@ -128,16 +130,14 @@ export class Call extends EventTarget {
       clearTimeout(this.#timer);
       this.dispatchEvent(new Event("connected"));
     } else if (state === "failed") {
-      this.#farewell();
-      this.#finish("The connection was lost.");
+      this.#finish("The connection was lost.", this.#farewell());
     } else if (state === "closed") {
       this.#finish("The other side hung up.");
     }
   }
 
   #connectTimedOut() {
-    this.#farewell();
-    this.#finish("No connection to the gateway's media port.");
+    this.#finish("No connection to the gateway's media port.", this.#farewell());
   }
 
   #told(text) {
@@ -145,16 +145,18 @@ export class Call extends EventTarget {
     this.dispatchEvent(new CustomEvent("said", { detail: event }));
   }
 
-  #finish(why) {
+  /** `told`: settles when the gateway knows; only then the connection goes, so that it is no surprise. */
+  #finish(why, told = null) {
     if (this.#over) return;
     this.#over = true;
-    this.#letGo();
+    this.#letGo(told);
     this.dispatchEvent(new CustomEvent("ended", { detail: why }));
   }
 
-  #letGo() {
+  async #letGo(told = null) {
     clearTimeout(this.#timer);
     for (const track of this.own?.getTracks() ?? []) track.stop();
+    await told;
     this.#connection.close();
   }
 }

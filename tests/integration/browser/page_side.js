@@ -1,0 +1,39 @@
+// Runs in the page before its own scripts: a microphone that the test speaks through, and a record of
+// the events on its data channels.
+(() => {
+  const events = (window.channelEvents = []);
+  const Original = RTCPeerConnection;
+  window.RTCPeerConnection = class extends Original {
+    createDataChannel(...details) {
+      const channel = super.createDataChannel(...details);
+      channel.addEventListener("message", (event) => {
+        events.push({ at: performance.now(), ...JSON.parse(event.data) });
+      });
+      return channel;
+    }
+  };
+
+  if (!window.speaksForItself) return;
+  const context = new AudioContext();
+  const microphone = context.createMediaStreamDestination();
+  navigator.mediaDevices.getUserMedia = async () => {
+    await context.resume();
+    return microphone.stream.clone();
+  };
+
+  // Resolves when all has been said; `wav` in base64.
+  window.say = async (wav) => {
+    const bytes = Uint8Array.from(atob(wav), (letter) => letter.charCodeAt(0));
+    const source = new AudioBufferSourceNode(context, { buffer: await context.decodeAudioData(bytes.buffer) });
+    source.connect(microphone);
+    source.start();
+    await new Promise((resolve) => source.addEventListener("ended", resolve));
+  };
+  window.hum = async (hz, ms) => {
+    const tone = new OscillatorNode(context, { frequency: hz });
+    tone.connect(new GainNode(context, { gain: 0.3 })).connect(microphone);
+    tone.start();
+    tone.stop(context.currentTime + ms / 1000);
+    await new Promise((resolve) => tone.addEventListener("ended", resolve));
+  };
+})();
