@@ -99,7 +99,8 @@ class Signalling:
             leg, answer = await offering(offer)
         except OfferFailedError as exc:
             headers = _RETRY_AFTER if exc.retryable else None
-            raise ProblemError(exc.status, str(exc), headers=headers) from exc
+            status = exc.status if 400 <= exc.status <= 599 else 502
+            raise ProblemError(status, str(exc), headers=headers) from exc
         call = self._service.find_on(leg)
         if call is None:
             raise ProblemError(503, "the call ended before it began", headers=_RETRY_AFTER)

@@ -175,7 +175,9 @@ class CallService:
             record = await call.run()
         finally:
             del self._calls[call.id]
-            self._on_leg.pop(leg.address, None)
+            # A card that was restarted counts its legs from the beginning again.
+            if self._on_leg.get(leg.address) == call.id:
+                del self._on_leg[leg.address]
         await self._finish(record)
 
     async def _finish(self, record: CallRecord) -> None:

@@ -128,6 +128,9 @@ async def test_a_cards_refusal_is_passed_on(rig: Rig) -> None:
     rig.card.refusal = (422, "no codec in common")
     async with rig.offer() as response:
         assert (await problem(response, 422))["detail"] == "no codec in common"
+    rig.card.refusal = (200, "nonsense")
+    async with rig.offer() as response:
+        await problem(response, 502)
     rig.card.refusal = (503, "full")
     async with rig.offer() as response:
         await problem(response, 503)
