@@ -90,8 +90,8 @@ async def test_the_agent_falls_silent_when_interrupted(browser: Browser, gateway
         silent_after_ms = sorted(await it.turns(3))
         await it.hang_up()
     assert len(silent_after_ms) == _INTERRUPTIONS
-    assert silent_after_ms[_INTERRUPTIONS // 2] < 250
-    assert silent_after_ms[-1] < 600
+    assert silent_after_ms[_INTERRUPTIONS // 2] < 450
+    assert silent_after_ms[-1] < 900
 
 
 async def test_a_muted_microphone_is_not_heard(browser: Browser, gateway: GatewayProcess) -> None:
