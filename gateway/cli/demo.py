@@ -6,7 +6,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from gateway.errors import LocalError
 if TYPE_CHECKING:
     from gateway.cli.demo_children import GatewayChild
     from gateway.cli.demo_output import DemoOutput
+    from gateway.config.models import HttpListen
     from gateway.core.record import CallRecord
     from gateway.softphone.measure import Figures
 
@@ -49,8 +50,15 @@ _CONFIG: Final = """\
 node: {{name: demo, run_dir: run/, drain_timeout_s: 3}}
 sip: {{listen: ["udp://0.0.0.0:{port}", "tcp://0.0.0.0:{port}"]}}
 http: {{listen: 127.0.0.1:{http_port}}}
+webrtc:
+  listen: 0.0.0.0:{webrtc_port}
+  advertise: ["{lan_address}:{webrtc_port}"]
+  max_peers: 10
 log: {{format: json}}
 """
+
+_USUAL_WEBRTC_PORT: Final = 3478
+_PAGE: Final = "/phone"
 
 _RECORD_WITHIN_S: Final = 10.0
 
@@ -64,20 +72,29 @@ class _Place:
     sip_port: int
     sip_address: str
     """Where the softphone reaches it."""
+    phone_page: str
+    """Address of the page that calls from a browser; empty without WebRTC."""
 
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the call.")] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="SIP port, UDP and TCP.")] = 5060,
     http_port: Annotated[int, typer.Option(min=1, max=65535, help="HTTP port on 127.0.0.1.")] = 8080,
+    webrtc_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Port of browsers' audio; default 3478, or any if that is taken."
+        ),
+    ] = None,
     config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Start the gateway, let a softphone call it, and show what was said and measured.
 
     The softphone listens to the greeting of the embedded bot, interrupts it, asks for billing and
-    says goodbye. Then the gateway stays up for your own calls until Ctrl-C. With --config the
-    gateway runs with that file instead of the demo's own (its ports, its agents).
+    says goodbye. Then the gateway stays up for your own calls until Ctrl-C: from softphones, and
+    from a page in a browser on this machine. With --config the gateway runs with that file instead
+    of the demo's own (its ports, its agents).
 
     \b
     gateway demo                         SIP on port 5060 of all interfaces
@@ -90,13 +107,13 @@ def demo(
     """
     from gateway.cli.demo_output import DemoOutput
 
-    with _place(config, port, http_port) as place:
+    with _place(config, port, http_port, webrtc_port) as place:
         worked = asyncio.run(_run(place, DemoOutput(as_json=as_json), once=once))
     raise typer.Exit(0 if worked else 1)
 
 
 @contextmanager
-def _place(config: Path | None, port: int, http_port: int) -> Iterator[_Place]:
+def _place(config: Path | None, port: int, http_port: int, webrtc_port: int | None) -> Iterator[_Place]:
     if config is not None:
         from gateway.config.loader import load_config
 
@@ -105,18 +122,49 @@ def _place(config: Path | None, port: int, http_port: int) -> Iterator[_Place]:
         if listen is None:
             raise LocalError(f"{config}: the demo's softphone needs a udp:// address in sip.listen")
         address = "127.0.0.1" if listen.address == "0.0.0.0" else listen.address
-        yield _Place(config.resolve(), settings.node.run_dir, listen.port, address)
+        page = _page(settings.http.listen) if settings.webrtc else ""
+        yield _Place(config.resolve(), settings.node.run_dir, listen.port, address, page)
         return
     _require_free(socket.SOCK_DGRAM, "0.0.0.0", port, "--port")
     _require_free(socket.SOCK_STREAM, "0.0.0.0", port, "--port")
     _require_free(socket.SOCK_STREAM, "127.0.0.1", http_port, "--http-port")
+    webrtc_port = _webrtc_port(webrtc_port)
     directory = Path(tempfile.mkdtemp(prefix="gateway-demo-"))
     try:
         file = directory / "gateway.yaml"
-        file.write_text(_CONFIG.format(port=port, http_port=http_port))
-        yield _Place(file, directory / "run", port, "127.0.0.1")
+        file.write_text(
+            _CONFIG.format(
+                port=port, http_port=http_port, webrtc_port=webrtc_port, lan_address=_lan_address()
+            )
+        )
+        yield _Place(file, directory / "run", port, "127.0.0.1", f"http://127.0.0.1:{http_port}{_PAGE}")
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _page(listen: "HttpListen") -> str:
+    """Where the phone page is. A browser gives the microphone to pages of its own machine, or by HTTPS."""
+    address = "127.0.0.1" if listen.address in ("0.0.0.0", "::") else listen.address
+    return f"http://{address}:{listen.port}{_PAGE}"
+
+
+def _webrtc_port(wanted: int | None) -> int:
+    """A port for browsers' audio, UDP and TCP. Raises `LocalError` if a certain one is wanted but taken."""
+    if wanted is not None:
+        _require_free(socket.SOCK_DGRAM, "0.0.0.0", wanted, "--webrtc-port")
+        _require_free(socket.SOCK_STREAM, "0.0.0.0", wanted, "--webrtc-port")
+        return wanted
+    for port in (_USUAL_WEBRTC_PORT, *[0] * 10):
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        ):
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                tcp.bind(("0.0.0.0", port))
+                udp.bind(tcp.getsockname())
+                return int(tcp.getsockname()[1])
+    raise LocalError("no port is free for browsers' audio; choose one with --webrtc-port")
 
 
 def _require_free(kind: socket.SocketKind, address: str, port: int, option: str) -> None:
@@ -172,6 +220,8 @@ async def _show(place: _Place, output: "DemoOutput", *, once: bool) -> bool:
             for line in gateway.complaints():
                 output.step(f"gateway: {line}")
         if not once:
+            if place.phone_page:
+                output.how_to_call_from_a_browser(place.phone_page)
             output.how_to_dial_in(f"sip:demo@{_lan_address()}:{place.sip_port}", record, place.run_dir)
             await _stay(gateway)
         return not problems

@@ -69,9 +69,13 @@ class DemoOutput:
         if not problems:
             self._console.print("[green]The conversation worked.[/green]")
 
+    def how_to_call_from_a_browser(self, address: str) -> None:
+        """Where the phone page is."""
+        self._console.print(f"\nCall from a browser on this machine: [bold]{address}[/bold]")
+
     def how_to_dial_in(self, address: str, record: CallRecord | None, run_dir: Path) -> None:
         """What to do while the gateway is up."""
-        self._console.print(f"\nDial in with any softphone: [bold]{address}[/bold]")
+        self._console.print(f"Dial in with any softphone: [bold]{address}[/bold]")
         if record is not None:
             show = f"gateway calls show {record.id} --run-dir {run_dir}"
             self._console.print(f"This call, second by second: [bold]{show}[/bold]", soft_wrap=True)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -12,6 +13,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.integration.processes import MARKER, free_sip_port, marked, until_gone
@@ -80,6 +82,10 @@ async def test_the_demo_stays_up_and_says_how_to_dial_in_until_ctrl_c(run: str) 
             seen += line
     assert b"sip:demo@" in line
     assert b"Conversation" in seen
+    page = re.search(rb"http://127\.0\.0\.1:\d+/phone", seen)
+    assert page is not None
+    async with aiohttp.ClientSession() as http, http.get(page[0].decode()) as response:
+        assert (response.status, response.content_type) == (200, "text/html")
     process.send_signal(signal.SIGINT)
     assert (await output_of(process))[0] == 0
     await assert_nothing_left(run)
@@ -99,7 +105,12 @@ async def test_a_killed_demo_leaves_nothing_behind(run: str, number: signal.Sign
 
 
 @pytest.mark.parametrize(
-    ("option", "kind"), [("--port", socket.SOCK_DGRAM), ("--http-port", socket.SOCK_STREAM)]
+    ("option", "kind"),
+    [
+        ("--port", socket.SOCK_DGRAM),
+        ("--http-port", socket.SOCK_STREAM),
+        ("--webrtc-port", socket.SOCK_DGRAM),
+    ],
 )
 async def test_a_port_in_use_is_one_line_that_names_the_option(
     run: str, option: str, kind: socket.SocketKind
