@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import uvloop
@@ -182,7 +183,19 @@ async def _main(config: GatewayConfig) -> int:
         return await core.run()
     except (LocalError, OSError) as exc:
         log.error("core cannot start", error=str(exc))
+        await _tell_edge(config.node.run_dir, str(exc))
         return 1
+
+
+async def _tell_edge(run_dir: Path, message: str) -> None:
+    """Say why there is no use in starting this core again."""
+    try:
+        edge = await EdgeLink.connect(run_dir, lambda _message: None)
+    except OSError as exc:
+        log.error("no edge to tell", error=str(exc))
+        return
+    edge.send(wire.CoreCannotStart(message))
+    edge.close()
 
 
 def main() -> int:

@@ -157,8 +157,11 @@ class Supervisor:
         self._admit()
 
     def on_core_cannot_start(self, message: str) -> None:
-        """There is no use in trying again."""
-        self._on_failure(message)
+        """There is no use in trying again, unless there are calls that a later core may go on with."""
+        if self._was_ready:
+            log.error("core cannot start again", error=message)
+        else:
+            self._on_failure(message)
 
     def on_core_lost(self) -> None:
         """No new calls; the cards keep theirs."""

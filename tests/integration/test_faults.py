@@ -1,7 +1,9 @@
 """The AI service misbehaves: the caller hears an apology, the log says why, the record says how it ended."""
 
+import asyncio
 import json
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +175,21 @@ async def test_an_http_port_in_use_is_one_clear_line() -> None:
         other.bind(("127.0.0.1", gateway.http_port))
         other.listen()
         await assert_refuses_to_start(gateway, gateway.http_port)
+
+
+async def test_a_database_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "calls.db").write_bytes(b"not a database" * 500)
+    file.write_text(
+        f"node: {{run_dir: run/}}\nsip: {{listen: ['udp://127.0.0.1:{free_sip_port()}']}}\n"
+        "http: {listen: 127.0.0.1:0}\n"
+    )
+    command = (sys.executable, "-m", "gateway", "run", "--config", str(file))
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert "calls.db: file is not a database" in errors.decode().splitlines()[-1]
 
 
 async def assert_refuses_to_start(gateway: GatewayProcess, port: int) -> None:
