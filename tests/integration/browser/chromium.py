@@ -19,7 +19,6 @@ _FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-default-apps",
-    "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
     "--allow-loopback-in-peer-connection",
@@ -27,11 +26,15 @@ _FLAGS: Final = (
 
 
 @asynccontextmanager
-async def chromium(microphone: Path | None = None) -> AsyncIterator[Browser]:
-    """A browser; its microphone plays the WAV file once per capture, else a beep every second."""
+async def chromium(microphone: Path | None = None, *, may_listen: bool = True) -> AsyncIterator[Browser]:
+    """A browser; its microphone plays the WAV file once per capture, else a beep every second.
+
+    may_listen: whether the user lets pages use it.
+    """
+    consent = "--use-fake-ui-for-media-stream" + ("" if may_listen else "=deny")
     capture = [] if microphone is None else [f"--use-file-for-fake-audio-capture={microphone}%noloop"]
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=PROGRAM, args=[*_FLAGS, *capture])
+        browser = await playwright.chromium.launch(executable_path=PROGRAM, args=[*_FLAGS, consent, *capture])
         try:
             yield browser
         finally:
