@@ -44,7 +44,10 @@ class EdgeLink(asyncio.Protocol):
             for kind, payload in self._decoder.feed(data):
                 if kind != FrameKind.CONTROL:
                     raise WireError(f"frame of unexpected kind {kind} from the edge")
-                self._on_message(wire.unpack_edge_to_core(payload))
+                message = wire.unpack_edge_to_core(payload)
+                if isinstance(message, wire.EdgeCounters):
+                    self.send(wire.CoreAlive())
+                self._on_message(message)
         except WireError as exc:
             log.error("edge broke the protocol", error=str(exc))
             if self._transport is not None:

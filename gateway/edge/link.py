@@ -13,6 +13,7 @@ from gateway.wire.edge import (
     CoreCannotStart,
     CoreHello,
     CoreReady,
+    EdgeCounters,
     EdgeToCore,
     pack_link,
     unpack_core_to_edge,
@@ -23,6 +24,8 @@ from gateway.wire.frames import WIRE_VERSION, FrameDecoder, WireError
 EDGE_SOCKET: Final = "edge.sock"
 STATUS_SOCKET: Final = "status.sock"
 _MAX_UNSENT_BYTES: Final = 4 << 20
+_MAX_UNANSWERED: Final = 5
+"""Reports of one second each that a core may leave unanswered before it counts as hung."""
 
 log = get_logger()
 
@@ -39,6 +42,9 @@ class CoreListener(Protocol):
     def on_core_cannot_start(self, message: str) -> None:
         """It can't, for a reason the operator has to know."""
 
+    def on_core_hung(self) -> None:
+        """It is there and does not answer."""
+
     def on_core_lost(self) -> None:
         """The connection is gone."""
 
@@ -48,6 +54,7 @@ class _CoreConnection(asyncio.Protocol):
         self._link = link
         self._decoder = FrameDecoder()
         self.greeted = False
+        self.unanswered = 0
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -101,6 +108,11 @@ class CoreLink:
             transport.abort()
             return
         transport.write(pack_link(message))
+        if isinstance(message, EdgeCounters):
+            self._current.unanswered += 1
+            if self._current.unanswered > _MAX_UNANSWERED:
+                log.error("core hangs", silent_s=self._current.unanswered - 1)
+                self._listener.on_core_hung()
 
     async def close(self) -> None:
         """Stop listening, drop the core."""
@@ -113,6 +125,7 @@ class CoreLink:
     def on_message(self, connection: _CoreConnection, payload: bytes) -> None:
         """One message of a core. Raises `WireError`."""
         message = unpack_core_to_edge(payload)
+        connection.unanswered = 0
         if isinstance(message, CoreHello):
             self._greet(connection, message)
         elif not connection.greeted:

@@ -163,6 +163,10 @@ class Supervisor:
         else:
             self._on_failure(message)
 
+    def on_core_hung(self) -> None:
+        """Its successor takes the calls over."""
+        self._children["core"].kill()
+
     def on_core_lost(self) -> None:
         """No new calls; the cards keep theirs."""
         self._core_ready = False

@@ -70,6 +70,10 @@ class CoreReady(msgspec.Struct, frozen=True, tag=True):
     """Core to edge: calls can come."""
 
 
+class CoreAlive(msgspec.Struct, frozen=True, tag=True):
+    """Core to edge: answer to every `EdgeCounters`; a core that keeps quiet hangs."""
+
+
 class CoreCannotStart(msgspec.Struct, frozen=True, tag=True):
     """Core to edge: one line for the operator (e.g. the HTTP port is in use); the gateway exits with 1."""
 
@@ -124,7 +128,7 @@ class CardExited(msgspec.Struct, frozen=True, tag=True):
 
 
 EdgeToCore = CardUp | CardDown | EdgeCounters | Drain | StopCore
-CoreToEdge = CoreHello | CoreReady | CoreCannotStart
+CoreToEdge = CoreHello | CoreReady | CoreAlive | CoreCannotStart
 FromTemplate = CardSpawned | CardExited
 
 _encoder = msgspec.msgpack.Encoder()

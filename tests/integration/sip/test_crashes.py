@@ -64,6 +64,18 @@ async def test_calls_survive_the_core_and_go_on_with_the_agent() -> None:
             assert record.reason == "caller_hangup"
 
 
+async def test_a_core_that_hangs_is_replaced_and_its_call_goes_on() -> None:
+    async with echo_gateway() as (gateway, _backend):
+        async with Softphone(gateway.uri()) as phone:
+            await phone.done(*ECHO_STEPS)
+            os.kill(gateway.core_pid(), signal.SIGSTOP)
+            await gateway.logged("core hangs", 12)
+            await gateway.logged("call taken over", 10)
+            await phone.done(*ECHO_STEPS)
+            assert (await phone.finish())["worked"]
+        await gateway.settled()
+
+
 async def test_new_calls_are_refused_for_a_moment_while_there_is_no_core() -> None:
     async with echo_gateway() as (gateway, _backend):
         os.kill(gateway.core_pid(), signal.SIGKILL)
