@@ -106,3 +106,10 @@ def test_texts_are_cut_into_sentences() -> None:
         "Say yes",
     )
     assert sentences(["", "..."]) == ()
+
+
+def test_the_example_of_the_manual_is_sound(tmp_path: Path) -> None:
+    manual = (DEFAULT_DIALOGUE.parent / "README.md").read_text()
+    example = next(part for part in manual.split("```yaml\n") if part.startswith("language:"))
+    dialogue = load(tmp_path, example.split("```")[0])
+    assert dialogue.states["order"].intents["pizza"].goto == "order"
