@@ -107,6 +107,7 @@ def main() -> int:
     configure_logging("card", level=log.level, format=log.format, personal=log.personal)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 50)  # frames leave no cycles behind
     Template(sys.stdin.fileno(), sys.stdout.fileno()).run()
     return 0
 
