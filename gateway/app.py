@@ -23,7 +23,6 @@ from gateway.api.routes import ApiDependencies, build_api
 from gateway.backends.registry import Backends
 from gateway.calls.service import CallDependencies, CallService
 from gateway.cards.edge_link import EdgeLink
-from gateway.cards.priority import CORE_PRIORITY, be_realtime
 from gateway.config.models import GatewayConfig
 from gateway.core.record import CallRecord
 from gateway.core.termination import Reason
@@ -34,6 +33,7 @@ from gateway.media.prompts import load_prompts
 from gateway.media.speech import Synthesiser
 from gateway.observe.log import configure_logging, get_logger
 from gateway.observe.metrics import Metrics
+from gateway.observe.priority import PATH_PRIORITY, be_realtime
 from gateway.store.calls import CallStore
 from gateway.store.database import DATABASE_NAME, Database
 from gateway.store.keys import KeyStore
@@ -209,7 +209,7 @@ def main() -> int:
     """Entry point of the core process."""
     config = GatewayConfig.model_validate_json(sys.stdin.buffer.readline())
     configure_logging("core", level=config.log.level, format=config.log.format, personal=config.log.personal)
-    be_realtime(CORE_PRIORITY)
+    be_realtime(PATH_PRIORITY)
     _collect_seldom()
     return uvloop.run(_main(config))
 

@@ -22,6 +22,7 @@ from gateway.edge.slots import Slots
 from gateway.edge.supervisor import Supervisor
 from gateway.edge.transports import BoundSockets
 from gateway.observe.log import configure_logging, get_logger
+from gateway.observe.priority import PATH_PRIORITY, be_realtime
 from gateway.wire.edge import Drain, EdgeCounters, StopCore
 
 TICK_S: Final = 0.5
@@ -36,6 +37,7 @@ log = get_logger()
 def main(config: GatewayConfig) -> int:
     """Serve calls until told to stop; the exit status."""
     configure_logging("edge", level=config.log.level, format=config.log.format, personal=config.log.personal)
+    be_realtime(PATH_PRIORITY)
     return uvloop.run(run_edge(config))
 
 

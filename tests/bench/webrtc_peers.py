@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtcconfiguration import RTCBundlePolicy
 
-from gateway.cards.priority import be_realtime
 from gateway.cards.webrtc import seam
 from gateway.cards.webrtc.opus import OpusEncoder
 from gateway.cards.webrtc.peer import audio_line
 from gateway.cards.webrtc.tick import TickSchedule
 from gateway.core.audio import PcmFormat
+from gateway.observe.priority import be_realtime
 from gateway.wire import card as wire
 from gateway.wire import ufrag
 from tests.integration.card.core import StandInCore, auto_answer

@@ -11,12 +11,12 @@ from typing import Final, NoReturn
 
 import structlog
 
-from gateway.cards.priority import be_realtime
 from gateway.cards.sip import loop
 from gateway.cards.sip.card import SipCard
 from gateway.cards.sip.contract import CallHandler, EndpointSettings, Refusal
 from gateway.cards.sip.pjsip import Endpoint, SipCall
 from gateway.observe.log import get_logger
+from gateway.observe.priority import be_realtime
 from gateway.wire.edge import SpawnCard
 
 LIFELINE_VARIABLE: Final = "GATEWAY_LIFELINE_FD"

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from gateway.cards.priority import be_realtime
 from gateway.cards.webrtc import opus, seam
 from gateway.cards.webrtc.addresses import LOOPBACK, own_addresses, relay_candidates
 from gateway.cards.webrtc.card import CardSettings, WebrtcCard
@@ -17,6 +16,7 @@ from gateway.core.audio import PcmFormat
 from gateway.core.ids import CardId
 from gateway.errors import LocalError
 from gateway.observe.log import get_logger
+from gateway.observe.priority import be_realtime
 from gateway.wire import ufrag
 
 LIFELINE_VARIABLE: Final = "GATEWAY_LIFELINE_FD"

@@ -7,8 +7,8 @@ from gateway.observe.log import get_logger
 
 CARD_PRIORITY: Final = 10
 """A card's loop is a media clock: nothing delays a tick."""
-CORE_PRIORITY: Final = 5
-"""Every frame passes through the core; it gives way to the clocks only."""
+PATH_PRIORITY: Final = 5
+"""Every frame passes through the core, every SIP message through the edge; they give way to clocks only."""
 
 
 def be_realtime(priority: int = CARD_PRIORITY) -> None:
