@@ -19,11 +19,14 @@ class Part:
     dialogue: DialogueFile
     vocabulary: Vocabulary
 
-    async def rehearse(self, synthesiser: Synthesiser, sample_rate_hz: int, *, only_first: int = 0) -> None:
+    async def rehearse(
+        self, synthesiser: Synthesiser, rates_hz: tuple[int, ...], *, only_first: int = 0
+    ) -> None:
         """Synthesise what will be said, all of it or the first sentences. Raises `SpeechError`."""
         sentences = fixed_sentences(self.dialogue)
         for sentence in sentences[: only_first or len(sentences)]:
-            await synthesiser.speak(sentence, self.dialogue.language, sample_rate_hz)
+            for rate_hz in rates_hz:
+                await synthesiser.speak(sentence, self.dialogue.language, rate_hz)
 
 
 class Cast:

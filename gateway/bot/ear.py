@@ -9,17 +9,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import numpy as np
+
 from gateway.bot.listen import SAMPLE_RATE_HZ, Acquaintance, Dither, Utterance, Vocabulary
 from gateway.bot.settings import TurnDetection
 from gateway.bot.turns import CHUNK_MS, TurnTracker
 from gateway.core.audio import WireFormat
 from gateway.media.g711 import alaw_decode, ulaw_decode
-from gateway.media.levels import from_pcm
+from gateway.media.levels import Samples, from_pcm
 from gateway.media.resampler import Resampler
 
 _CHUNK_BYTES: Final = SAMPLE_RATE_HZ * CHUNK_MS // 1000 * 2
 _ONSET_MARGIN_CHUNKS: Final = 5
 """Chunks kept besides the prefix padding: those in which the onset was being decided."""
+
+
+QUIET_RMS: Final = 30.0
+"""−61 dBFS: no speech on a phone line is that quiet, but most of its pauses are."""
+_QUIET_ENERGY: Final = (QUIET_RMS / 32768) ** 2 * (_CHUNK_BYTES // 2)
 
 
 class SpeechModel(Protocol):
@@ -61,6 +68,7 @@ class Ear:
         self._acquaintance = Acquaintance()
         self._before: deque[bytes] = deque(maxlen=1)
         self._utterance: Utterance | None = None
+        self._quiet: Samples | None = None
         self._turn_start_ms = 0
         self._manual_ms = 0.0
         self.configure(WireFormat.PCM24K, self._detection)
@@ -121,8 +129,7 @@ class Ear:
                 self._utterance = Utterance(self._vocabulary, grammar, self._acquaintance)
             self._utterance.push(dithered)
             return None
-        samples /= 32768
-        change = self._turns.push(self._model.process(samples.data), guarded=guarded)
+        change = self._turns.push(self._probability(samples), guarded=guarded)
         if change == "started":
             return self._begin(dithered, grammar)
         if self._utterance is None:
@@ -130,6 +137,18 @@ class Ear:
             return None
         self._utterance.push(dithered)
         return self._end() if change == "stopped" else None
+
+    def _probability(self, samples: Samples) -> float:
+        """Speech probability of a chunk; below `QUIET_RMS` the model, most of the cost, is not asked."""
+        samples = samples / np.float32(32768)
+        if float(samples @ samples) < _QUIET_ENERGY and not self._turns.speaking:
+            self._quiet = samples
+            return 0.0
+        if self._quiet is not None:
+            # The model remembers what it heard; let it hear how the silence ended.
+            self._model.process(self._quiet.data)
+            self._quiet = None
+        return self._model.process(samples.data)
 
     def _begin(self, pcm: bytes, grammar: str) -> TurnStarted:
         self._utterance = Utterance(self._vocabulary, grammar, self._acquaintance)

@@ -62,7 +62,7 @@ _AGAIN_MAX_BYTES: Final = 4 * SAMPLE_RATE_HZ * 2
 _BEAMS: Final = {"beam": 1e-40, "pbeam": 1e-40, "wbeam": 1e-24}
 """A little narrower than the default: as many words right in four fifths of the time."""
 
-_SPARE_DECODERS: Final = 8
+_SPARE_DECODERS: Final = 24
 _DITHER_LSB: Final = 30.0
 """Digital silence from a phone breaks the cepstral normalisation; this is −61 dBFS of noise."""
 _DITHER_SAMPLES: Final = SAMPLE_RATE_HZ

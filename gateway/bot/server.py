@@ -53,15 +53,15 @@ class BotServer:
         await self._models.warm_up(1)
         for part in self._cast.all():
             part.vocabulary.warm_up(1)
-            await part.rehearse(self._synthesiser, 8000, only_first=1)
+            await part.rehearse(self._synthesiser, (8000,), only_first=1)
 
     async def rehearse(self) -> None:
         """The rest, while calls are already served; a failure shows again when the text is needed."""
         try:
-            for rate_hz in (8000, 24000):
-                for part in self._cast.all():
-                    await part.rehearse(self._synthesiser, rate_hz)
+            for part in self._cast.all():
+                await part.rehearse(self._synthesiser, (8000, 24000))
             await self._models.warm_up(2)
+            log.info("speech ready")
         except SpeechError as exc:
             log.error("speech not synthesised ahead", error=str(exc))
 

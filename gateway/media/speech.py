@@ -22,6 +22,8 @@ TEXT_MAX_CHARS: Final = 5000
 """Longest text of one `speak`."""
 
 _FLITE_TIMEOUT_S: Final = 20.0
+_MADE_MAX: Final = 8
+"""Texts of flite that are kept as it made them, to be converted to another rate."""
 _AT_ONCE: Final = 2
 """Syntheses at a time; more only makes each slower."""
 
@@ -66,6 +68,7 @@ class Synthesiser:
             raise SpeechError("flite is not installed")
         self._cache: OrderedDict[tuple[str, str, int], bytes] = OrderedDict()
         self._cached_bytes = 0
+        self._made: OrderedDict[str, tuple[bytes, int]] = OrderedDict()
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     def voice(self, language: str) -> Voice:
@@ -110,7 +113,12 @@ class Synthesiser:
     async def _synthesise(self, text: str, language: str, sample_rate_hz: int) -> bytes:
         voice = self.voice(language)
         if voice.engine == "flite":
-            pcm, rate_hz = await self._run_flite(text, voice.name)
+            # Other rates of the same text follow as a rule; starting the program costs most.
+            made = self._made.get(text) or await self._run_flite(text, voice.name)
+            self._made[text] = made
+            while len(self._made) > _MADE_MAX:
+                self._made.popitem(last=False)
+            pcm, rate_hz = made
         else:
             pcm, rate_hz = await asyncio.to_thread(_run_espeak, text, voice.name)
         return await asyncio.to_thread(_finish, pcm, rate_hz, sample_rate_hz)

@@ -158,6 +158,8 @@ async def measure(sessions: int, turns: int, clips: Sequence[Clip]) -> tuple[Fig
     begun = time.monotonic()
     async with running_bot() as bot, aiohttp.ClientSession() as http:
         start_s = time.monotonic() - begun
+        await bot.speech_ready.wait()
+        ready_s = time.monotonic() - begun
         sockets = [await http.ws_connect(f"{bot.url}/realtime?model=bench") for _ in range(sessions)]
         callers = [Caller(socket, clips, seed) for seed, socket in enumerate(sockets)]
         before, since = cpu_s(bot.process.pid), time.monotonic()
@@ -174,6 +176,7 @@ async def measure(sessions: int, turns: int, clips: Sequence[Clip]) -> tuple[Fig
                 listener.cancel()
     return figures, {
         "start": start_s,
+        "ready": ready_s,
         "cpu": used / elapsed / sessions * 100,
         "memory": memory,
     }
@@ -198,7 +201,15 @@ async def main() -> int:
         synthesiser = Synthesiser(voice, engine="flite")
         clips += [clip(await synthesiser.speak(text, "en", 8000)) for text in TEXTS]
     table = Table(
-        "sessions", "onset, bot heard", "onset, silence", "end → audio", "missed", "CPU %", "start s", "MB"
+        "sessions",
+        "onset, bot heard",
+        "onset, silence",
+        "end → audio",
+        "missed",
+        "CPU %",
+        "start s",
+        "speech ready s",
+        "MB",
     )
     for sessions in arguments.sessions:
         figures, process = await measure(sessions, arguments.turns, clips)
@@ -210,6 +221,7 @@ async def main() -> int:
             str(figures.missed),
             f"{process['cpu']:.2f}",
             f"{process['start']:.1f}",
+            f"{process['ready']:.1f}",
             f"{process['memory']:.0f}",
         )
     Console(width=120).print(table)

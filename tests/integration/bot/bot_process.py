@@ -21,6 +21,7 @@ class BotProcess:
     process: asyncio.subprocess.Process
     port: int
     log: list[dict[str, Any]]
+    speech_ready: asyncio.Event
 
     @property
     def url(self) -> str:
@@ -38,7 +39,10 @@ async def _read_log(process: asyncio.subprocess.Process, log: list[dict[str, Any
 
 @asynccontextmanager
 async def running_bot(*arguments: str) -> AsyncIterator[BotProcess]:
-    """`python -m gateway.bot` on TCP; asserts that it leaves in order when told to."""
+    """`python -m gateway.bot` on TCP; asserts that it leaves in order when told to.
+
+    `speech_ready` of what it yields is set when everything it says has been synthesised.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway.bot", "--no-config", "--listen", "127.0.0.1:0", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
@@ -54,14 +58,17 @@ async def running_bot(*arguments: str) -> AsyncIterator[BotProcess]:
         assert log, "the bot ended without a word"
         assert log[-1]["event"] == "bot listens", log
 
+        ready = asyncio.Event()
+
         async def rest() -> None:
-            async for _ in events:
-                pass
+            async for event in events:
+                if event == "speech ready":
+                    ready.set()
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(rest())
             try:
-                yield BotProcess(process, log[-1]["port"], log)
+                yield BotProcess(process, log[-1]["port"], log, ready)
             finally:
                 if process.returncode is None:
                     process.terminate()
