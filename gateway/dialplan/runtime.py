@@ -241,7 +241,7 @@ class CallControl(Protocol):
         """Until the agent ends the conversation; returns the reason it gave, or empty."""
 
     async def dial(self, request: DialRequest) -> None:
-        """Until the called party hangs up. Raises kinds busy, no_answer, refused, unreachable, not_allowed."""
+        """Until the called party hangs up. Kinds: busy, no_answer, refused, unreachable, not_allowed."""
 
     async def refer(self, target: str) -> None:
         """Hand the caller's phone over to a target by REFER; on success the call ends."""
