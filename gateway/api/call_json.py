@@ -1,22 +1,16 @@
 """How the API shows calls. The names are those of the call record; personal data is in it. Pure."""
 
-from collections.abc import Iterable
-from dataclasses import fields
-from datetime import datetime, timedelta
-from enum import Enum
+from datetime import timedelta
 from typing import Any
 
 from gateway.calls.call import Call
-from gateway.core.record import CallRecord, TimelineEvent
+from gateway.core.record import CallRecord
+from gateway.core.record_json import plain, record_as_data, timeline_as_data
 
 
 def ended_call(record: CallRecord, *, timeline: bool = False) -> dict[str, Any]:
     """A call that is over."""
-    shown: dict[str, Any] = {"object": "call", "live": False, "state": "ended"}
-    for field in fields(record):
-        if field.name != "timeline":
-            shown[field.name] = _plain(getattr(record, field.name))
-    return shown | ({"timeline": _events(record.timeline)} if timeline else {})
+    return {"object": "call", "live": False, "state": "ended"} | record_as_data(record, timeline=timeline)
 
 
 def live_call(call: Call, *, timeline: bool = False) -> dict[str, Any]:
@@ -41,8 +35,8 @@ def live_call(call: Call, *, timeline: bool = False) -> dict[str, Any]:
         "route": figures.route,
         "agent": figures.agent,
         "codec": figures.codec,
-        "started_at": facts.started_at.isoformat(),
-        "answered_at": _plain(answered_at),
+        "started_at": plain(facts.started_at),
+        "answered_at": plain(answered_at),
         "setup_ms": figures.setup_ms,
         "first_utterance_ms": figures.first_utterance_ms,
         "turns": len(call.journal.meter.response_delays_ms),
@@ -51,17 +45,4 @@ def live_call(call: Call, *, timeline: bool = False) -> dict[str, Any]:
         "recovered": figures.recovered,
         "chain": call.bridge.describe(),
     }
-    return shown | ({"timeline": _events(call.journal.events)} if timeline else {})
-
-
-def _events(timeline: Iterable[TimelineEvent]) -> list[dict[str, Any]]:
-    ordered = sorted(timeline, key=lambda event: event.at_ms)
-    return [{"at_ms": event.at_ms, "kind": event.kind.value, **event.fields} for event in ordered]
-
-
-def _plain(value: object) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Enum):
-        return value.value
-    return list(value) if isinstance(value, tuple) else value
+    return shown | ({"timeline": timeline_as_data(call.journal.events)} if timeline else {})

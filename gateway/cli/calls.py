@@ -58,11 +58,12 @@ def calls(
     import asyncio
 
     from gateway.cli import calls_output
+    from gateway.core.record_json import record_as_data
 
     found = asyncio.run(_list(database, limit, oldest))
 
     if as_json:
-        typer.echo(json.dumps([calls_output.as_data(record) for record in found], indent=2))
+        typer.echo(json.dumps([record_as_data(record) for record in found], indent=2))
     else:
         calls_output.print_list(found)
 
@@ -89,11 +90,12 @@ def show(
     import asyncio
 
     from gateway.cli import calls_output
+    from gateway.core.record_json import record_as_data
 
     record = asyncio.run(_get(database, call_id))
 
     if as_json or json_before:
-        typer.echo(json.dumps(calls_output.as_data(record, timeline=True), indent=2))
+        typer.echo(json.dumps(record_as_data(record, timeline=True), indent=2))
     else:
         calls_output.print_call(record)
 

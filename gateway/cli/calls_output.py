@@ -1,9 +1,7 @@
-"""How calls look on a terminal and as JSON."""
+"""How calls look on a terminal."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import datetime
-from enum import Enum
 from typing import Final
 
 from rich import box
@@ -60,17 +58,6 @@ _SECTIONS: Final = {
 """Order and grouping of the record's fields in `gateway calls show`."""
 
 _UNITS: Final = {"_ms": " ms", "_s": " s"}
-
-
-def as_data(record: CallRecord, *, timeline: bool = False) -> dict[str, object]:
-    """The record for JSON; times as ISO 8601 in UTC."""
-    data = {f.name: _plain(getattr(record, f.name)) for f in fields(record) if f.name != "timeline"}
-    if timeline:
-        data["timeline"] = [
-            {"at_ms": event.at_ms, "kind": event.kind.value, **dict(event.fields)}
-            for event in record.timeline
-        ]
-    return data
 
 
 def print_list(records: Sequence[CallRecord]) -> None:
@@ -169,11 +156,3 @@ def _ms(value: float | None) -> str:
 
 def _local(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, Enum):
-        return value.value
-    return list(value) if isinstance(value, tuple) else value
