@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
+from gateway.config.users import UserConfig, UserName
 from gateway.config.webrtc import WebrtcConfig
 
 Codec = Literal["pcmu", "pcma", "g722", "gsm", "ilbc", "speex"]
@@ -301,6 +302,8 @@ class GatewayConfig(Section):
     """Log output."""
     agents: dict[AgentName, AgentConfig] = Field(default_factory=dict)
     """AI agents by name; the first is the default one. Without any the embedded bot answers."""
+    users: dict[UserName, UserConfig] = Field(default_factory=dict)
+    """People who take calls on the phone page, dialled as webrtc:NAME."""
     dialplans: Path | None = None
     """Directory of dialplans; default: every call goes to the first agent."""
 
@@ -308,6 +311,12 @@ class GatewayConfig(Section):
     def _embedded_agent(self) -> Self:
         if not self.agents:
             object.__setattr__(self, "agents", {EMBEDDED_AGENT: BotAgent(backend="bot")})
+        return self
+
+    @model_validator(mode="after")
+    def _users_have_a_page(self) -> Self:
+        if self.users and self.webrtc is None:
+            raise unfit("a section webrtc beside users", found="none", key="users")
         return self
 
     @model_validator(mode="after")
