@@ -48,6 +48,12 @@ class BackendCapabilities:
     """It can be told how much of an answer was heard."""
     history: bool
     """A transcript can be replayed into a new session."""
+    answers: bool = True
+    """It says where an answer begins and ends (`ResponseStarted`, `ResponseDone`)."""
+    transcripts: bool = True
+    """It writes down what is said."""
+    tools: bool = True
+    """Its model can be given functions to call."""
 
 
 # ---- events --------------------------------------------------------------------------------------
@@ -121,6 +127,19 @@ class ServiceNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class ClearPlayout:
+    """The agent takes back what it said and what has not been heard yet: silence it now.
+
+    The service knows already what is thrown away; `interrupt` and `truncate` need not tell it.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class HungUp:
+    """The agent ended the conversation; what it said is still to be heard. `BackendLost` follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class BackendLost:
     """The session is over and nothing more will come; `error.retryable` says whether to reconnect."""
 
@@ -136,6 +155,8 @@ BackendEvent = (
     | Transcript
     | FunctionCall
     | ServiceNotice
+    | ClearPlayout
+    | HungUp
     | BackendLost
 )
 
@@ -226,6 +247,9 @@ class Backend(Protocol):
 
     def truncate(self, item_id: str, played_ms: int) -> None:
         """Of `item_id` the caller heard this much; clamped to what was received."""
+
+    def played(self, item_id: str) -> None:
+        """All of `item_id` has been played to the caller; items are played in the order they came."""
 
     def send_dtmf(self, digit: str) -> None:
         """The caller pressed a key."""

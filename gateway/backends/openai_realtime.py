@@ -215,6 +215,9 @@ class OpenAIRealtimeBackend:
         """Tell the service what was heard."""
         self._send_all(self._session.truncate(item_id, played_ms))
 
+    def played(self, item_id: str) -> None:
+        """The protocol asks for it only at an interruption."""
+
     def send_dtmf(self, digit: str) -> None:
         """A key becomes a message of the caller, answered like speech."""
         self._send_all(self._session.key(digit))

@@ -76,6 +76,10 @@ class ScriptedBackend:
         """Note it."""
         self._tell("truncate", item_id, played_ms)
 
+    def played(self, item_id: str) -> None:
+        """Note it."""
+        self._tell("played", item_id)
+
     def send_dtmf(self, digit: str) -> None:
         """Note it."""
         self._tell("dtmf", digit)
