@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 from pydantic import (
     Field,
     SecretStr,
-    SerializationInfo,
-    field_serializer,
     field_validator,
     model_validator,
 )
 
+from gateway.config.secret import REVEAL, Secret
 from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
 from gateway.config.users import UserConfig, UserName
+from gateway.config.webhooks import IncomingConfig, WebhookReceiver, someone_decides
 from gateway.config.webrtc import WebrtcConfig
 
 Codec = Literal["pcmu", "pcma", "g722", "gsm", "ilbc", "speex"]
@@ -227,7 +227,7 @@ class OpenAIRealtimeAgent(_AgentBase):
     """WebSocket URL without the model."""
     model: Annotated[str, Field(min_length=1)] = "gpt-realtime-2.1"
     """Model, or the deployment's name on Azure; sent as ?model=."""
-    api_key: SecretStr = SecretStr("")
+    api_key: Secret = SecretStr("")
     """Key; use an environment reference such as ${OPENAI_API_KEY}."""
     auth: Literal["auto", "bearer", "api-key"] = "auto"
     """Header that carries the key; auto: api-key on *.openai.azure.com, else bearer."""
@@ -258,11 +258,6 @@ class OpenAIRealtimeAgent(_AgentBase):
         if url.username or url.password:
             raise unfit(f"{expected} without user and password; the key goes into api_key")
         return value
-
-    @field_serializer("api_key")
-    def _reveal(self, value: SecretStr, info: SerializationInfo) -> str:
-        reveal = isinstance(info.context, dict) and info.context.get("reveal_secrets") is True
-        return value.get_secret_value() if reveal else str(value)
 
 
 class BotAgent(_AgentBase):
@@ -300,6 +295,10 @@ class GatewayConfig(Section):
     """Health, metrics and API."""
     log: LogConfig = LogConfig()
     """Log output."""
+    webhooks: list[WebhookReceiver] = Field(default_factory=list)
+    """Who is told of calls."""
+    incoming: IncomingConfig = IncomingConfig()
+    """Who decides what becomes of a call that comes in."""
     agents: dict[AgentName, AgentConfig] = Field(default_factory=dict)
     """AI agents by name; the first is the default one. Without any the embedded bot answers."""
     users: dict[UserName, UserConfig] = Field(default_factory=dict)
@@ -330,6 +329,11 @@ class GatewayConfig(Section):
             raise unfit("a port outside sip.rtp_ports", found=f"port {port}", key="webrtc")
         return self
 
+    @model_validator(mode="after")
+    def _deciders(self) -> Self:
+        someone_decides(self.incoming, self.webhooks)
+        return self
+
     @property
     def needs_bot(self) -> bool:
         """Whether the embedded bot has to run."""
@@ -337,4 +341,4 @@ class GatewayConfig(Section):
 
     def for_child(self) -> bytes:
         """The configuration as a child process reads it from its standard input, secrets included."""
-        return self.model_dump_json(context={"reveal_secrets": True}).encode() + b"\n"
+        return self.model_dump_json(context={REVEAL: True}).encode() + b"\n"

@@ -60,7 +60,19 @@ def test_print_masks_secrets(gateway: Gateway, file: Path) -> None:
 
 def test_the_schema_describes_every_key(gateway: Gateway) -> None:
     schema = json.loads(gateway("config", "schema").out)
-    assert set(schema["properties"]) == {"node", "sip", "webrtc", "http", "log", "agents", "dialplans"}
+    sections = {
+        "node",
+        "sip",
+        "webrtc",
+        "http",
+        "log",
+        "webhooks",
+        "incoming",
+        "agents",
+        "users",
+        "dialplans",
+    }
+    assert set(schema["properties"]) == sections
     assert schema["$defs"]["SipConfig"]["properties"]["max_calls"]["maximum"] == 2000
     assert schema["$defs"]["SipConfig"]["properties"]["max_calls"]["description"]
 

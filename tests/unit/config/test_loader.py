@@ -104,8 +104,8 @@ dialplan: x
         'gw.yaml:11:63: agents.b.language: found "english", expected a language code such as en or pt-BR',
         "gw.yaml:11:79: agents.b.voice: found 3, expected a text or null; put it in quotes",
         "gw.yaml:12:6: agents.c.backend: found nothing, expected one of openai_realtime, bot",
-        f"gw.yaml:13:1: dialplan: {front} node, sip, webrtc, http, log, agents, users, dialplans; "
-        'did you mean "dialplans"?',
+        f"gw.yaml:13:1: dialplan: {front} node, sip, webrtc, http, log, webhooks, incoming, agents, "
+        'users, dialplans; did you mean "dialplans"?',
     ]
 
 

@@ -20,7 +20,18 @@ def test_what_is_printed_loads_as_the_same_configuration(tmp_path: Path) -> None
 def test_defaults_are_shown_in_the_order_of_the_documentation(tmp_path: Path) -> None:
     printed = _printed(tmp_path, "")
     keys = [line.partition(":")[0] for line in printed.splitlines() if not line.startswith((" ", "-"))]
-    assert keys == ["node", "sip", "webrtc", "http", "log", "agents", "users", "dialplans"]
+    assert keys == [
+        "node",
+        "sip",
+        "webrtc",
+        "http",
+        "log",
+        "webhooks",
+        "incoming",
+        "agents",
+        "users",
+        "dialplans",
+    ]
     assert "- udp://0.0.0.0:5060" in printed
     assert "rtp_ports: 20000-24999" in printed
     assert "backend: bot" in printed
