@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "calls": "gateway.cli.calls:app",
     "keys": "gateway.cli.keys:app",
     "bench": "gateway.cli.bench:app",
+    "impair": "gateway.cli.impair:impair",
     "version": "gateway.cli.version:version",
 }
 """Name → module and attribute: a function is a command, a `typer.Typer` a group of commands."""
@@ -71,6 +72,7 @@ def gateway() -> None:
     gateway calls                         what calls there were
     gateway calls show call_1a2b…         one call, second by second
     gateway keys create NAME              let somebody use the HTTP API
+    gateway impair --to HOST:PORT         put a bad network in front of something
 
     Exit status: 0 it worked, 1 it did not, 2 the command line or a configuration file is wrong.
     """
