@@ -14,7 +14,9 @@ from gateway.core.record import CallKind
 from gateway.wire import card as wire
 
 LegEvent = (
-    wire.Answered
+    wire.Progress
+    | wire.Answered
+    | wire.TransferProgress
     | wire.MediaChanged
     | wire.Dtmf
     | wire.PlayStarted
@@ -100,6 +102,16 @@ class Leg(Protocol):
 
     def hold(self, held: bool) -> None:
         """Put the far end on hold or take it back. Raises `LocalError` without the capability."""
+
+    def transfer(self, target_uri: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        """Ask the far end to call `target_uri` instead (REFER); `TransferProgress` events follow.
+
+        Once the final one says that it worked, the leg is still ours to close. Raises `LocalError`
+        without the capability.
+        """
+
+    def set_tier(self, tier: str) -> None:
+        """Use more or less network: one of `capabilities.tiers`. Raises `LocalError` for any other."""
 
     def keep(self, state: bytes) -> None:
         """Leave state with the leg, for a core that takes it over after our death."""

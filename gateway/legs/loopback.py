@@ -21,7 +21,7 @@ from gateway.wire.frames import HeardFlag
 _TICKS_PER_S: Final = 1000 // PTIME_MS
 _DIGITS: Final = frozenset("0123456789ABCD*#")
 
-CAPABILITIES: Final = wire.Capabilities(hold=True, transfer=False, dtmf=True)
+CAPABILITIES: Final = wire.Capabilities(hold=True, transfer=True, dtmf=True)
 
 
 class LoopbackLeg:
@@ -35,8 +35,12 @@ class LoopbackLeg:
         address: tuple[CardId, LegId] = (CardId(0), LegId(1)),
         rtp_timeout_s: float = 20.0,
         kind: CallKind = "loopback",
+        outbound: bool = False,
     ) -> None:
-        """Must be made on the event loop that it is to use; `clock` gives monotonic seconds."""
+        """Must be made on the event loop that it is to use; `clock` gives monotonic seconds.
+
+        outbound: the call is ours, and the peer answers it.
+        """
         self._clock = clock
         self._address = address
         self._kind = kind
@@ -48,12 +52,16 @@ class LoopbackLeg:
         self._ticks = self._ticks_heard = self._ticks_silent = 0
         self.playout = Playout(self._format)
         """What waits to be heard by the peer."""
-        self.state: wire.LegState = "incoming"
+        self.outbound = outbound
+        """Whether the call is ours."""
+        self.state: wire.LegState = "calling" if outbound else "incoming"
         """As a card would report it."""
         self.kept = b""
         """What the call left with `keep`."""
         self.digits_sent = ""
         """DTMF that the peer got."""
+        self.transfers: list[str] = []
+        """Where the peer was asked to call instead."""
         self.texts: list[str] = []
         """Messages that the peer got over the data channel."""
         self.peer_held = False
@@ -78,7 +86,7 @@ class LoopbackLeg:
 
     @property
     def capabilities(self) -> wire.Capabilities:
-        """Hold and DTMF."""
+        """Hold, transfer and DTMF."""
         return CAPABILITIES
 
     def attach(self, call_id: CallId, sink: LegSink) -> None:
@@ -101,9 +109,7 @@ class LoopbackLeg:
     def answer(self) -> None:
         """Connect; `Answered` follows."""
         if self.state in ("incoming", "ringing"):
-            self.state = "connected"
-            self.emit(wire.Answered(self._address[1], self._clock()))
-            self.emit(self._media())
+            self.connect()
         elif self.state != "closed":
             self.emit(wire.Refused(self._address[1], wire.Answer.__name__, "the call has been answered"))
 
@@ -157,6 +163,19 @@ class LoopbackLeg:
         """The peer hears nothing and is not heard until it is taken back."""
         self.peer_held = held
 
+    def transfer(self, target_uri: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        """The peer is asked to call somebody else; it says with `transfer_progress` what came of it."""
+        if self.live:
+            self.transfers.append(target_uri)
+        elif self.state != "closed":
+            self.emit(
+                wire.Refused(self._address[1], wire.Transfer.__name__, "the call has not been answered")
+            )
+
+    def set_tier(self, tier: str) -> None:
+        """There is no network to spare. Raises `LocalError`."""
+        raise LocalError(f"this leg knows no tier {tier!r}")
+
     def keep(self, state: bytes) -> None:
         """Hold state for the call's next owner."""
         self.kept = state
@@ -174,6 +193,12 @@ class LoopbackLeg:
     def live(self) -> bool:
         """Answered and not ended."""
         return self.state in ("connected", "held")
+
+    def connect(self) -> None:
+        """The call is answered, by whomever it was for."""
+        self.state = "connected"
+        self.emit(wire.Answered(self._address[1], self._clock()))
+        self.emit(self._media())
 
     def emit(self, event: LegEvent) -> None:
         """Tell the owner in the next turn of the event loop."""
@@ -274,6 +299,27 @@ class LoopbackPeer:
     def hold(self, held: bool) -> None:
         """Put the gateway on hold, or take it back."""
         self._leg.set_held(held)
+
+    def progress(self, status: int = 180, reason: str = "Ringing", *, early_media: bool = False) -> None:
+        """A provisional answer to our call."""
+        if self._leg.state in ("calling", "ringing"):
+            self._leg.state = "ringing"
+            self._leg.emit(wire.Progress(self._leg.address[1], status, reason, early_media))
+
+    def answer(self) -> None:
+        """Pick our call up."""
+        if self._leg.state in ("calling", "ringing"):
+            self._leg.connect()
+
+    def refuse(self, status: int = 486, reason: str = "Busy Here") -> None:
+        """Refuse our call."""
+        if not self._leg.live:
+            self._leg.end(status, reason, "far_end")
+
+    def transfer_progress(self, status: int, reason: str, *, final: bool) -> None:
+        """Say how the call is going that we asked for."""
+        if self._leg.live:
+            self._leg.emit(wire.TransferProgress(self._leg.address[1], status, reason, final))
 
     def hang_up(self) -> None:
         """BYE, or CANCEL before the answer."""

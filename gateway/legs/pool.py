@@ -146,6 +146,8 @@ class CardPool:
                 self._offers.accepted(link, message)
             case wire.OfferRejected():
                 self._offers.rejected(message)
+            case wire.DialStarted() | wire.DialFailed():
+                return
             case wire.Hello():
                 raise AssertionError("handled by the link")
             case _:

@@ -158,6 +158,18 @@ class RemoteLeg:
             raise LocalError("this leg cannot be put on hold")
         self._command(wire.Hold(self._leg, held))
 
+    def transfer(self, target_uri: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        """Send REFER."""
+        if not self._capabilities.transfer:
+            raise LocalError("this leg cannot be transferred")
+        self._command(wire.Transfer(self._leg, target_uri, headers))
+
+    def set_tier(self, tier: str) -> None:
+        """Use more or less network."""
+        if tier not in self._capabilities.tiers:
+            raise LocalError(f"this leg knows no tier {tier!r}")
+        self._command(wire.SetTier(self._leg, tier))
+
     def keep(self, state: bytes) -> None:
         """Leave state with the card."""
         self._command(wire.Keep(self._leg, state))

@@ -14,13 +14,17 @@ import msgspec
 from gateway.core.ids import CardId, LegId, Mark
 from gateway.wire.decoding import decoded
 from gateway.wire.frames import FrameKind, pack_frame
+from gateway.wire.message import Message
+from gateway.wire.outgoing import Dial as Dial
+from gateway.wire.outgoing import DialFailed as DialFailed
+from gateway.wire.outgoing import DialStarted as DialStarted
+from gateway.wire.outgoing import Progress as Progress
+from gateway.wire.outgoing import Transfer as Transfer
+from gateway.wire.outgoing import TransferProgress as TransferProgress
 
-LegState = Literal["incoming", "ringing", "connected", "held", "closed"]
-"""incoming: no answer yet · ringing: 180 sent · connected: two-way audio · held: the far end holds us."""
-
-
-class _Message(msgspec.Struct, frozen=True, tag=True, array_like=True, omit_defaults=False, gc=False):
-    """Base of all control messages."""
+LegState = Literal["incoming", "ringing", "connected", "held", "closed", "calling"]
+"""incoming: no answer yet · calling: the same of a call that we placed · ringing: 18x sent or received
+· connected: two-way audio · held: the far end holds us."""
 
 
 # ---- card to core ------------------------------------------------------------------------------
@@ -35,7 +39,7 @@ class Capabilities(msgspec.Struct, frozen=True, array_like=True):
     tiers: tuple[str, ...] = ()
 
 
-class Hello(_Message, frozen=True):
+class Hello(Message, frozen=True):
     """First message of a card on every connection."""
 
     version: int
@@ -46,7 +50,7 @@ class Hello(_Message, frozen=True):
     capabilities: Capabilities
 
 
-class Incoming(_Message, frozen=True):
+class Incoming(Message, frozen=True):
     """A new call is offered; the card has sent nothing but 100 so far."""
 
     leg: LegId
@@ -69,22 +73,24 @@ class LegSnapshot(msgspec.Struct, frozen=True, array_like=True):
     state: LegState
     kept: bytes
     """What the core last sent with `Keep`; empty if nothing."""
+    outbound: bool = False
+    """We placed the call; `incoming.to_header` is whom we called."""
 
 
-class Snapshot(_Message, frozen=True):
+class Snapshot(Message, frozen=True):
     """Answer to `Attach`."""
 
     legs: tuple[LegSnapshot, ...]
 
 
-class Answered(_Message, frozen=True):
+class Answered(Message, frozen=True):
     """The final 2xx went out (inbound) or came in (outbound)."""
 
     leg: LegId
     at_s: float
 
 
-class MediaChanged(_Message, frozen=True):
+class MediaChanged(Message, frozen=True):
     """Codec or direction of the leg's audio was (re)negotiated."""
 
     leg: LegId
@@ -96,7 +102,7 @@ class MediaChanged(_Message, frozen=True):
     """True while the far end does not want our audio."""
 
 
-class Dtmf(_Message, frozen=True):
+class Dtmf(Message, frozen=True):
     """A digit arrived."""
 
     leg: LegId
@@ -105,7 +111,7 @@ class Dtmf(_Message, frozen=True):
     method: Literal["rfc4733", "info"]
 
 
-class PlayStarted(_Message, frozen=True):
+class PlayStarted(Message, frozen=True):
     """The first frame of `mark` went to the codec."""
 
     leg: LegId
@@ -113,7 +119,7 @@ class PlayStarted(_Message, frozen=True):
     at_s: float
 
 
-class PlayFinished(_Message, frozen=True):
+class PlayFinished(Message, frozen=True):
     """All audio of a mark that was closed with LAST has been played."""
 
     leg: LegId
@@ -122,7 +128,7 @@ class PlayFinished(_Message, frozen=True):
     at_s: float
 
 
-class Flushed(_Message, frozen=True):
+class Flushed(Message, frozen=True):
     """Answer to `Flush`: what the far end got to hear."""
 
     leg: LegId
@@ -136,7 +142,7 @@ class Flushed(_Message, frozen=True):
     at_s: float
 
 
-class Quality(_Message, frozen=True):
+class Quality(Message, frozen=True):
     """Once a second while connected."""
 
     leg: LegId
@@ -157,24 +163,24 @@ class Quality(_Message, frozen=True):
     """Overflow of the playout buffer since the leg began."""
 
 
-class RtpStalled(_Message, frozen=True):
+class RtpStalled(Message, frozen=True):
     """No RTP from the far end for `silent_s` although it should send; sent once per stall."""
 
     leg: LegId
     silent_s: float
 
 
-class LegClosed(_Message, frozen=True):
+class LegClosed(Message, frozen=True):
     """The last message about a leg."""
 
     leg: LegId
     status: int
-    """SIP status that ended it; 200 for a normal BYE."""
+    """SIP status that ended it; 200 for a normal BYE, the far end's refusal of a call that we placed."""
     reason: str
     by: Literal["far_end", "gateway", "card"]
 
 
-class OfferAccepted(_Message, frozen=True):
+class OfferAccepted(Message, frozen=True):
     """Answer to `Offer`: a leg was made; `Incoming` for it follows, `Answered` once media can flow."""
 
     request: int
@@ -183,7 +189,7 @@ class OfferAccepted(_Message, frozen=True):
     """The SDP answer, complete with candidates."""
 
 
-class OfferRejected(_Message, frozen=True):
+class OfferRejected(Message, frozen=True):
     """Answer to `Offer`: no leg was made."""
 
     request: int
@@ -192,20 +198,20 @@ class OfferRejected(_Message, frozen=True):
     reason: str
 
 
-class ChannelOpened(_Message, frozen=True):
+class ChannelOpened(Message, frozen=True):
     """The leg's data channel for events is open."""
 
     leg: LegId
 
 
-class ChannelText(_Message, frozen=True):
+class ChannelText(Message, frozen=True):
     """A text message came over the leg's data channel."""
 
     leg: LegId
     text: str
 
 
-class Refused(_Message, frozen=True):
+class Refused(Message, frozen=True):
     """A command could not be carried out."""
 
     leg: LegId
@@ -218,6 +224,10 @@ FromCard = (
     | Incoming
     | Snapshot
     | Answered
+    | DialStarted
+    | DialFailed
+    | Progress
+    | TransferProgress
     | MediaChanged
     | Dtmf
     | PlayStarted
@@ -237,14 +247,14 @@ FromCard = (
 # ---- core to card ------------------------------------------------------------------------------
 
 
-class Attach(_Message, frozen=True):
+class Attach(Message, frozen=True):
     """First message of a core on every connection."""
 
     version: int
     core_pid: int
 
 
-class Offer(_Message, frozen=True):
+class Offer(Message, frozen=True):
     """WebRTC cards: make a leg of an SDP offer; answered by `OfferAccepted` or `OfferRejected`."""
 
     request: int
@@ -259,26 +269,26 @@ class Offer(_Message, frozen=True):
     received_at_s: float
 
 
-class SendText(_Message, frozen=True):
+class SendText(Message, frozen=True):
     """Send a text message over the leg's data channel; dropped while it is not open."""
 
     leg: LegId
     text: str
 
 
-class Ring(_Message, frozen=True):
+class Ring(Message, frozen=True):
     """Send 180."""
 
     leg: LegId
 
 
-class Answer(_Message, frozen=True):
+class Answer(Message, frozen=True):
     """Send 200 with our SDP."""
 
     leg: LegId
 
 
-class Reject(_Message, frozen=True):
+class Reject(Message, frozen=True):
     """Final non-2xx answer to an INVITE."""
 
     leg: LegId
@@ -287,8 +297,11 @@ class Reject(_Message, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class Hangup(_Message, frozen=True):
-    """End the leg: BYE when answered, else `status`. `drain` first lets queued playout be heard."""
+class Hangup(Message, frozen=True):
+    """End the leg: BYE when answered, else `status`, or CANCEL when we placed the call.
+
+    `drain` first lets queued playout be heard.
+    """
 
     leg: LegId
     status: int = 480
@@ -296,60 +309,62 @@ class Hangup(_Message, frozen=True):
     drain: bool = False
 
 
-class Flush(_Message, frozen=True):
+class Flush(Message, frozen=True):
     """Throw the playout buffer away; answered by `Flushed` with the same `request`."""
 
     leg: LegId
     request: int
 
 
-class Pause(_Message, frozen=True):
+class Pause(Message, frozen=True):
     """Stop playing, keep the buffer."""
 
     leg: LegId
 
 
-class Resume(_Message, frozen=True):
+class Resume(Message, frozen=True):
     """Go on where `Pause` stopped."""
 
     leg: LegId
 
 
-class SendDtmf(_Message, frozen=True):
+class SendDtmf(Message, frozen=True):
     """Send digits (0-9 A-D * #) by RFC 4733, else by INFO."""
 
     leg: LegId
     digits: str
 
 
-class Hold(_Message, frozen=True):
+class Hold(Message, frozen=True):
     """Put the far end on hold, or take it back."""
 
     leg: LegId
     held: bool
 
 
-class SetTier(_Message, frozen=True):
+class SetTier(Message, frozen=True):
     """Use more or less network: one of `Capabilities.tiers`; `MediaChanged` follows."""
 
     leg: LegId
     tier: str
 
 
-class Keep(_Message, frozen=True):
+class Keep(Message, frozen=True):
     """Opaque state of the core that the card holds for the leg and returns in a `Snapshot`."""
 
     leg: LegId
     state: bytes
 
 
-class Retire(_Message, frozen=True):
+class Retire(Message, frozen=True):
     """Leave the process once the last leg is gone."""
 
 
 ToCard = (
     Attach
     | Offer
+    | Dial
+    | Transfer
     | SendText
     | Ring
     | Answer

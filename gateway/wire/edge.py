@@ -80,6 +80,33 @@ class CoreCannotStart(msgspec.Struct, frozen=True, tag=True):
     message: str
 
 
+class WantSlot(msgspec.Struct, frozen=True, tag=True):
+    """Core to edge: which card may place a call? Answered by `SlotGranted` or `SlotRefused`."""
+
+    request: int
+
+
+class ReleaseSlot(msgspec.Struct, frozen=True, tag=True):
+    """Core to edge: the slot of this `WantSlot`, granted or not yet, is not needed any more."""
+
+    request: int
+
+
+class SlotGranted(msgspec.Struct, frozen=True, tag=True):
+    """Edge to core: the card keeps a slot for a call with this Call-ID; unused it is gone after 10 s."""
+
+    request: int
+    card: CardId
+    sip_call_id: str
+
+
+class SlotRefused(msgspec.Struct, frozen=True, tag=True):
+    """Edge to core: no card can place a call now."""
+
+    request: int
+    reason: str
+
+
 class CardStatus(msgspec.Struct, frozen=True, tag=True):
     """Card to edge: who I am and which calls I hold."""
 
@@ -127,8 +154,8 @@ class CardExited(msgspec.Struct, frozen=True, tag=True):
     status: str
 
 
-EdgeToCore = CardUp | CardDown | EdgeCounters | Drain | StopCore
-CoreToEdge = CoreHello | CoreReady | CoreAlive | CoreCannotStart
+EdgeToCore = CardUp | CardDown | EdgeCounters | Drain | StopCore | SlotGranted | SlotRefused
+CoreToEdge = CoreHello | CoreReady | CoreAlive | CoreCannotStart | WantSlot | ReleaseSlot
 FromTemplate = CardSpawned | CardExited
 
 _encoder = msgspec.msgpack.Encoder()

@@ -55,10 +55,12 @@ class StandInCard:
         self.kind = kind
         self.offers: list[wire.Offer] = []
         """SDP offers that came, a WebRTC card's."""
+        self.dials: list[wire.Dial] = []
+        """Calls that the core wanted placed."""
         self.refusal: tuple[int, str] | None = None
-        """Status and reason for every offer, instead of a leg."""
+        """Status and reason for every offer and every dial, instead of a leg."""
         self.silent = False
-        """Whether offers stay unanswered."""
+        """Whether offers and dials stay unanswered."""
         self.legs: dict[LegId, LoopbackLeg] = {}
         self.connections = 0
         """Cores that have connected so far."""
@@ -104,11 +106,12 @@ class StandInCard:
         self.report(self._incoming(leg.address[1]))
         return leg
 
-    def _new_leg(self, sample_rate_hz: int) -> LoopbackLeg:
+    def _new_leg(self, sample_rate_hz: int, *, outbound: bool = False) -> LoopbackLeg:
         serial = LegId(self._next_leg)
         self._next_leg += 1
         clock = asyncio.get_running_loop().time
-        leg = LoopbackLeg(clock, sample_rate_hz=sample_rate_hz, address=(self._card, serial))
+        address = (self._card, serial)
+        leg = LoopbackLeg(clock, sample_rate_hz=sample_rate_hz, address=address, outbound=outbound)
         leg.attach(CallId("on the card"), _ToCore(self, serial))
         self.legs[serial] = leg
         return leg
@@ -131,6 +134,19 @@ class StandInCard:
             self.report(wire.OfferRejected(offer.request, *self.refusal))
         elif not self.silent:
             self.accept(offer)
+
+    def place(self, dial: wire.Dial) -> LoopbackLeg:
+        """Place the call that the core wants; the leg's peer rings and answers."""
+        leg = self._new_leg(8000, outbound=True)
+        self.report(wire.DialStarted(dial.request, leg.address[1], dial.sip_call_id))
+        return leg
+
+    def _on_dial(self, dial: wire.Dial) -> None:
+        self.dials.append(dial)
+        if self.refusal is not None:
+            self.report(wire.DialFailed(dial.request, *self.refusal))
+        elif not self.silent:
+            self.place(dial)
 
     def _incoming(self, serial: LegId) -> wire.Incoming:
         headers = (("User-Agent", "phone"),)
@@ -176,12 +192,14 @@ class StandInCard:
         message = wire.unpack_to_card(payload)
         if isinstance(message, wire.Attach):
             known = tuple(
-                wire.LegSnapshot(self._incoming(serial), leg.state, leg.kept)
+                wire.LegSnapshot(self._incoming(serial), leg.state, leg.kept, leg.outbound)
                 for serial, leg in self.legs.items()
             )
             self.report(wire.Snapshot(known))
         elif isinstance(message, wire.Offer):
             self._on_offer(message)
+        elif isinstance(message, wire.Dial):
+            self._on_dial(message)
         elif not isinstance(message, wire.Retire) and message.leg in self.legs:
             self._command(self.legs[message.leg], message)
 
@@ -207,6 +225,8 @@ class StandInCard:
                 leg.send_dtmf(message.digits)
             case wire.Hold():
                 leg.hold(message.held)
+            case wire.Transfer():
+                leg.transfer(message.target_uri, message.headers)
             case wire.Keep():
                 leg.keep(message.state)
 

@@ -189,6 +189,8 @@ class SipCard:
             self.retire()
         elif isinstance(message, wire.Offer):
             self._emit(wire.OfferRejected(message.request, 501, "this card serves SIP only"))
+        elif isinstance(message, wire.Dial):
+            self._emit(wire.DialFailed(message.request, 501, "this card places no calls"))
         else:
             entry = self._legs.get(message.leg)
             name = type(message).__name__

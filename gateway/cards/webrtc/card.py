@@ -240,6 +240,8 @@ class WebrtcCard:
             self.retire()
         elif isinstance(message, wire.Offer):
             self._offer(message)
+        elif isinstance(message, wire.Dial):
+            self._emit(wire.DialFailed(message.request, 501, "this card serves WebRTC only"))
         else:
             self._leg_command(message)
 
