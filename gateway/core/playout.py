@@ -14,6 +14,9 @@ A source that delivers in real time and hiccups once would stay late for the res
 it missed is played after a gap, and everything behind it later. So the gap is made good: while
 playout is behind, every second quiet frame is skipped, for as long as more audio waits behind it.
 Pauses become shorter, no word is lost, and a source ahead of real time never gets there.
+
+A live run is somebody's speech, passed on frame by frame from another clock; see `playout_runs`. Once
+it is closed, or another run waits behind it, what is left of it plays like any other.
 """
 
 from array import array
@@ -22,12 +25,11 @@ from dataclasses import dataclass
 
 from gateway.core.audio import PTIME_MS, SAMPLE_BYTES, PcmFormat
 from gateway.core.ids import Mark
+from gateway.core.playout_runs import FADE_MS, LiveCounters, LiveRun, Run
 
 NO_MARK = Mark(0)
 PLAYOUT_LIMIT_MS = 120_000
 """Longest backlog held."""
-_FADE_MS = 4
-"""Ramp to silence on flush, against a click."""
 _QUIET_PEAK = 256
 """A frame whose samples all stay below this (−42 dBFS) may be skipped unheard."""
 _MAX_BEHIND_MS = 400
@@ -61,34 +63,6 @@ class FlushResult:
     """Audio thrown away, all marks."""
 
 
-class _Run:
-    __slots__ = ("chunks", "closed", "mark", "offset_bytes", "played_bytes", "queued_bytes", "started")
-
-    def __init__(self, mark: Mark) -> None:
-        self.mark = mark
-        self.chunks: deque[bytes] = deque()
-        self.offset_bytes = 0  # consumed of chunks[0]
-        self.queued_bytes = self.played_bytes = 0
-        self.started = self.closed = False
-
-    def push(self, pcm: bytes) -> None:
-        if pcm:
-            self.chunks.append(pcm)
-            self.queued_bytes += len(pcm)
-
-    def pull(self, limit_bytes: int) -> bytes:
-        """Up to `limit_bytes` of the first chunk."""
-        chunk, start = self.chunks[0], self.offset_bytes
-        part = chunk[start : start + limit_bytes]
-        self.offset_bytes = start + len(part)
-        if self.offset_bytes >= len(chunk):
-            self.chunks.popleft()
-            self.offset_bytes = 0
-        self.queued_bytes -= len(part)
-        self.played_bytes += len(part)
-        return part
-
-
 class Playout:
     """Bounded buffer of one leg; all sizes in bytes of PCM inside, in milliseconds outside."""
 
@@ -96,14 +70,15 @@ class Playout:
         self._format = pcm_format
         self._frame_bytes = pcm_format.frame_bytes
         self._limit_bytes = limit_ms // PTIME_MS * self._frame_bytes
-        self._fade_bytes = pcm_format.sample_rate_hz * _FADE_MS // 1000 * SAMPLE_BYTES
-        self._runs: deque[_Run] = deque()
+        self._fade_bytes = pcm_format.sample_rate_hz * FADE_MS // 1000 * SAMPLE_BYTES
+        self._runs: deque[Run] = deque()
         self._fade = b""
         self._paused = self._dry = False
         self._behind_frames = 0
         self._skipped_last = False
         self._events: list[MarkStarted | MarkFinished] = []
         self._overflow_bytes = 0
+        self._live = LiveCounters()
         self.queued_bytes = 0
         """PCM that waits."""
         self.played_bytes = 0
@@ -124,6 +99,26 @@ class Playout:
         return -(-self.queued_bytes * 1000 // (self._format.sample_rate_hz * SAMPLE_BYTES))
 
     @property
+    def live_spliced(self) -> int:
+        """Frames of live runs left out since they had grown too deep."""
+        return self._live.spliced
+
+    @property
+    def live_stretched(self) -> int:
+        """Frames of live runs played twice since nothing was left in reserve."""
+        return self._live.stretched
+
+    @property
+    def live_repeated(self) -> int:
+        """Gaps of live runs, each filled with an echo of one frame."""
+        return self._live.repeated
+
+    @property
+    def live_dropped(self) -> int:
+        """Frames of live runs beyond the most that is held."""
+        return self._live.dropped
+
+    @property
     def paused(self) -> bool:
         """Whether `pause` holds it."""
         return self._paused
@@ -133,9 +128,10 @@ class Playout:
         """Nothing is left that could be heard without further `play`."""
         return not self.queued_bytes and not self._fade
 
-    def play(self, pcm: bytes, mark: Mark, *, last: bool = False) -> None:
+    def play(self, pcm: bytes, mark: Mark, *, last: bool = False, live: bool = False) -> None:
         """Queue audio of any length; `last` closes the mark. What does not fit is dropped, newest first.
 
+        live: the audio is being said this moment; of such a run the oldest audio is dropped instead.
         Raises `ValueError` for half a sample.
         """
         if len(pcm) % SAMPLE_BYTES:
@@ -145,11 +141,12 @@ class Playout:
             self._overflow_bytes += len(pcm) - room
             pcm = pcm[:room]
         run = self._runs[-1] if self._runs else None
-        if run is None or run.mark != mark or run.closed:
-            run = _Run(mark)
+        if run is None or run.mark != mark or run.closed or isinstance(run, LiveRun) is not live:
+            run = LiveRun(mark, self._format, self._live) if live else Run(mark)
             self._runs.append(run)
+        held_bytes = run.queued_bytes
         run.push(pcm)
-        self.queued_bytes += len(pcm)
+        self.queued_bytes += run.queued_bytes - held_bytes
         run.closed = last
         self._settle()
 
@@ -157,7 +154,7 @@ class Playout:
         """The next 20 ms, exactly one frame, or None for silence."""
         frame, self._fade = self._fade, b""
         if not self._paused and self._runs:
-            if self._behind_frames:
+            if self._behind_frames and not isinstance(self._runs[0], LiveRun):
                 self._catch_up(self._runs[0])
             frame = self._fill(frame)
         if not frame:
@@ -196,6 +193,8 @@ class Playout:
         while (need := self._frame_bytes - len(frame)) and self._runs:
             run = self._runs[0]
             alone = len(self._runs) == 1
+            if alone and isinstance(run, LiveRun) and not run.closed:
+                return frame or self._take_live(run)
             if run.queued_bytes < need and not run.closed and alone:
                 if run.started:
                     self._behind_frames = min(self._behind_frames + 1, _MAX_BEHIND_MS // PTIME_MS)
@@ -209,7 +208,7 @@ class Playout:
             self._settle()
         return frame
 
-    def _catch_up(self, run: _Run) -> None:
+    def _catch_up(self, run: Run) -> None:
         """Skip one quiet frame, if there is one to skip and audio behind it."""
         size = self._frame_bytes
         self._skipped_last = not self._skipped_last
@@ -222,10 +221,23 @@ class Playout:
             self.skipped_bytes += size
             self._behind_frames -= 1
 
-    def _take(self, run: _Run, need: int) -> bytes:
+    def _take_live(self, run: LiveRun) -> bytes:
+        held_bytes = run.queued_bytes
+        frame, size = run.next_frame()
+        self.queued_bytes += run.queued_bytes - held_bytes
+        self.played_bytes += size
+        if frame is None:
+            return b""
+        self._start(run)
+        return frame
+
+    def _start(self, run: Run) -> None:
         if not run.started:
             run.started = True
             self._events.append(MarkStarted(run.mark))
+
+    def _take(self, run: Run, need: int) -> bytes:
+        self._start(run)
         self._dry = False
         part = run.pull(need)
         self.queued_bytes -= len(part)
@@ -239,7 +251,9 @@ class Playout:
             self._dry = False
             self._behind_frames = 0
 
-    def _ramp(self, run: _Run) -> bytes:
+    def _ramp(self, run: Run) -> bytes:
+        if isinstance(run, LiveRun) and not run.primed:
+            return b""  # nothing is being heard
         samples: array[int] = array("h")
         wanted = min(self._fade_bytes, run.queued_bytes)
         while wanted > 0:

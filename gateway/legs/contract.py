@@ -74,11 +74,14 @@ class Leg(Protocol):
     def reject(self, status: int, reason: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         """Refuse the call with a final SIP status."""
 
-    def play(self, pcm: bytes, mark: Mark, *, last: bool = False) -> None:
+    def play(self, pcm: bytes, mark: Mark, *, last: bool = False, live: bool = False) -> None:
         """Queue audio behind what is already queued; any length, also empty with `last`.
 
         `last` closes the mark: `PlayFinished` follows when it has been heard. May be called far
         faster than real time; the leg holds up to its playout limit and counts what it drops.
+
+        `live`: what another leg says this moment, one frame every 20 ms by that leg's clock. It is
+        heard about 40 ms later, however long it lasts: the two clocks' difference is evened out.
         """
 
     def flush(self) -> Awaitable[wire.Flushed]:

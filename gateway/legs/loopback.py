@@ -120,10 +120,10 @@ class LoopbackLeg:
         elif self.state != "closed":
             self.emit(wire.Refused(self._address[1], wire.Reject.__name__, "the call has been answered"))
 
-    def play(self, pcm: bytes, mark: Mark, *, last: bool = False) -> None:
+    def play(self, pcm: bytes, mark: Mark, *, last: bool = False, live: bool = False) -> None:
         """Queue audio for the peer. Raises `ValueError` for half a sample."""
         if self.state != "closed":
-            self.playout.play(pcm, mark, last=last)
+            self.playout.play(pcm, mark, last=last, live=live)
             self.report_marks()
 
     def flush(self) -> Awaitable[wire.Flushed]:

@@ -16,6 +16,8 @@ Send = Callable[[bytes], None]
 
 _PLAY_BYTES: Final = 1 << 20
 """Longer audio goes in several frames."""
+_LAST: Final = int(PlayFlag.LAST)  # arithmetic on flags of an enum takes microseconds
+_LIVE: Final = int(PlayFlag.LIVE)
 
 
 class RemoteLeg:
@@ -113,14 +115,15 @@ class RemoteLeg:
         self._farewell = wire.Reject(self._leg, status, reason, headers)
         self._command(self._farewell)
 
-    def play(self, pcm: bytes, mark: Mark, *, last: bool = False) -> None:
+    def play(self, pcm: bytes, mark: Mark, *, last: bool = False, live: bool = False) -> None:
         """Queue audio at the card. Hot path."""
         if self._closed:
             return
+        flags = _LIVE if live else 0
         while len(pcm) > _PLAY_BYTES:
-            self._send(pack_play(self._leg, mark, PlayFlag.NONE, pcm[:_PLAY_BYTES]))
+            self._send(pack_play(self._leg, mark, flags, pcm[:_PLAY_BYTES]))
             pcm = pcm[_PLAY_BYTES:]
-        self._send(pack_play(self._leg, mark, PlayFlag.LAST if last else PlayFlag.NONE, pcm))
+        self._send(pack_play(self._leg, mark, flags | _LAST if last else flags, pcm))
 
     def flush(self) -> Awaitable[wire.Flushed]:
         """Drop the card's playout buffer."""

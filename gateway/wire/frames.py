@@ -50,6 +50,8 @@ class PlayFlag(IntFlag):
     NONE = 0
     LAST = 1
     """Nothing more follows for this mark; running dry after it is not an underrun."""
+    LIVE = 2
+    """Speech of this moment from another clock; the playout keeps it short."""
 
 
 class WireError(RemoteError):

@@ -187,7 +187,9 @@ class StandInCard:
         if kind == FrameKind.PLAY:
             serial, mark, flags, pcm = unpack_play(payload)
             if serial in self.legs:
-                self.legs[serial].play(pcm, mark, last=bool(flags & PlayFlag.LAST))
+                self.legs[serial].play(
+                    pcm, mark, last=bool(flags & PlayFlag.LAST), live=bool(flags & PlayFlag.LIVE)
+                )
             return
         message = wire.unpack_to_card(payload)
         if isinstance(message, wire.Attach):

@@ -61,6 +61,18 @@ async def test_every_tick_brings_a_frame_of_the_caller_once_answered(rig: Rig) -
     assert rig.owner.audio[5][0] == rig.leg.pcm_format.silence(20)
 
 
+async def test_live_speech_waits_for_a_cushion_and_stays_short(rig: Rig) -> None:
+    await rig.answered()
+    rig.leg.play(steady(1000, 20), MARK, live=True)
+    await rig.arrived()
+    assert rig.peer.tick(None) is None
+    for _ in range(10):
+        rig.leg.play(steady(1000, 20), MARK, live=True)
+    await rig.arrived()
+    flushed = rig.leg.flush()
+    assert (await flushed).dropped_ms == 80
+
+
 async def test_what_is_played_is_heard_and_reported(rig: Rig) -> None:
     await rig.answered()
     words = voiced(70)

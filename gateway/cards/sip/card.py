@@ -22,6 +22,7 @@ from gateway.wire.frames import WIRE_VERSION, FrameKind, PlayFlag, WireError, un
 
 _NO_CORE = Refusal(503, "Service Unavailable", (("Retry-After", "5"),))
 _LAST = int(PlayFlag.LAST)  # arithmetic on flags of an enum takes microseconds
+_LIVE = int(PlayFlag.LIVE)
 _SECOND_S = 1.0
 _STATUS_AGAIN_S = 0.02
 """A report that could not be delivered is repeated so soon: the edge waits for free slots."""
@@ -175,7 +176,7 @@ class SipCard:
             return  # it has just ended; LegClosed is on its way
         leg, _ = entry
         try:
-            leg.playout.play(pcm, mark, last=flags & _LAST != 0)
+            leg.playout.play(pcm, mark, last=flags & _LAST != 0, live=flags & _LIVE != 0)
         except ValueError as exc:
             raise WireError(f"PLAY: {exc}") from exc
         leg.report_marks()

@@ -29,6 +29,7 @@ from gateway.wire.edge import STATUS_INTERVAL_S, CardStatus, pack_status
 from gateway.wire.frames import WIRE_VERSION, FrameKind, PlayFlag, WireError, unpack_play
 
 _LAST: Final = int(PlayFlag.LAST)  # arithmetic on flags of an enum takes microseconds
+_LIVE: Final = int(PlayFlag.LIVE)
 _SECOND_S: Final = 1.0
 
 CAPABILITIES: Final = wire.Capabilities(tiers=tuple(tier.name for tier in TIERS))
@@ -226,7 +227,7 @@ class WebrtcCard:
         if leg is None:
             return  # it has just ended; LegClosed is on its way
         try:
-            leg.downlink.playout.play(pcm, mark, last=flags & _LAST != 0)
+            leg.downlink.playout.play(pcm, mark, last=flags & _LAST != 0, live=flags & _LIVE != 0)
         except ValueError as exc:
             raise WireError(f"PLAY: {exc}") from exc
         leg.report_marks()

@@ -72,6 +72,8 @@ def test_commands_become_messages() -> None:
     leg.hold(True)
     leg.keep(b"x")
     leg.play(b"abcd", Mark(9), last=True)
+    leg.play(b"ef", Mark(10), live=True)
+    leg.play(b"", Mark(10), last=True, live=True)
     leg.close(480, "bye", drain=True)
     assert line.sent == [
         wire.Ring(LegId(5)),
@@ -82,6 +84,8 @@ def test_commands_become_messages() -> None:
         wire.Hold(LegId(5), True),
         wire.Keep(LegId(5), b"x"),
         (9, PlayFlag.LAST, 4),
+        (10, PlayFlag.LIVE, 2),
+        (10, PlayFlag.LIVE | PlayFlag.LAST, 0),
         wire.Hangup(LegId(5), 480, "bye", True),
     ]
 

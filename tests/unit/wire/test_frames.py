@@ -86,7 +86,7 @@ def test_a_truncated_heard_record(cut: int) -> None:
         list(unpack_heard(whole[:-cut]))
 
 
-@given(U32, U32, st.sampled_from([PlayFlag.NONE, PlayFlag.LAST]), st.binary(max_size=100))
+@given(U32, U32, st.sampled_from([*PlayFlag, PlayFlag.LAST | PlayFlag.LIVE]), st.binary(max_size=100))
 def test_play_frames_round_trip(leg: int, mark: int, flags: PlayFlag, pcm: bytes) -> None:
     ((kind, payload),) = FrameDecoder().feed(pack_play(LegId(leg), Mark(mark), flags, pcm))
     assert kind == FrameKind.PLAY
