@@ -1,54 +1,48 @@
 """Which class serves which `backend:` of the configuration, one line each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
 from gateway.backends.contract import Backend, BackendContext
+from gateway.backends.embedded_bot import embedded_bot
 from gateway.backends.openai_realtime import OpenAIRealtimeBackend
-from gateway.config.models import AgentConfig, BotAgent, OpenAIRealtimeAgent
+from gateway.backends.twilio_media_streams import TwilioMediaStreamsBackend
+from gateway.config.models import AgentConfig
 
 BOT_SOCKET = "bot.sock"
 """Unix socket of the embedded bot, in the run directory."""
 
-_BOT_SILENCE_MS = 300
 _HEALTH_TIMEOUT = aiohttp.ClientTimeout(total=2.0)
 
 Tools = Sequence[dict[str, Any]]
+Maker = Callable[[Any, BackendContext, aiohttp.ClientSession, Tools], Backend]
+"""Makes a session of an agent's kind: its configuration, the call, HTTP to the world, the functions."""
+
+EMBEDDED: Final = "bot"
+"""The one kind that is reached over the unix socket."""
+
+MAKERS: Final[Mapping[str, Maker]] = {
+    "openai_realtime": OpenAIRealtimeBackend,
+    "twilio_media_streams": TwilioMediaStreamsBackend,
+    EMBEDDED: embedded_bot,
+}
 
 
 class Backends:
     """Creates backend sessions; owns the HTTP sessions that they share."""
 
-    def __init__(self, run_dir: Path) -> None:
-        self._bot_socket = run_dir / BOT_SOCKET
+    def __init__(self, run_dir: Path, makers: Mapping[str, Maker] = MAKERS) -> None:
+        self._makers = makers
         self._tcp = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        self._bot = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._bot_socket), limit=0))
-        self._makers: dict[str, Callable[[Any, BackendContext, Tools], Backend]] = {
-            "openai_realtime": self._openai_realtime,
-            "bot": self._embedded_bot,
-        }
+        self._bot = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(run_dir / BOT_SOCKET), limit=0))
 
     def create(self, agent: AgentConfig, context: BackendContext, tools: Tools) -> Backend:
         """A session for one call, not opened yet."""
-        return self._makers[agent.backend](agent, context, tools)
-
-    def _openai_realtime(self, agent: OpenAIRealtimeAgent, context: BackendContext, tools: Tools) -> Backend:
-        return OpenAIRealtimeBackend(agent, context, self._tcp, tools)
-
-    def _embedded_bot(self, agent: BotAgent, context: BackendContext, tools: Tools) -> Backend:
-        """The bot speaks the Realtime protocol; its dialogue has greeting, turns and tools in itself."""
-        as_service = OpenAIRealtimeAgent(
-            backend="openai_realtime",
-            url="ws://embedded/v1/realtime",
-            model=context.agent,
-            audio=agent.audio,
-            turn_silence_ms=_BOT_SILENCE_MS,
-            transcription_model="embedded",
-        )
-        return OpenAIRealtimeBackend(as_service, context, self._bot, (), speaks_first=True)
+        http = self._bot if agent.backend == EMBEDDED else self._tcp
+        return self._makers[agent.backend](agent, context, http, tools)
 
     async def bot_answers(self) -> bool:
         """Whether the embedded bot accepts connections."""

@@ -9,10 +9,11 @@ import asyncio
 import socket
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Final
+from contextlib import suppress
+from typing import Final, TypeVar
 
 import aiohttp
-from aiohttp import ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType
 from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_exponential, wait_random
 
 from gateway.backends.contract import BackendError, FaultKind
@@ -26,12 +27,20 @@ _UNSENT_BYTES: Final = 8192
 _TCP_NOTSENT_LOWAT: Final = 25
 """Linux's socket option, see tcp(7); the `socket` module does not name it."""
 _CONTROL_MESSAGES: Final = 256
-_MAX_MESSAGE_BYTES: Final = 16 << 20
+MAX_MESSAGE_BYTES: Final = 16 << 20
 _HEARTBEAT_S: Final = 10.0
 _HANDSHAKE_TIMEOUT_S: Final = 5.0
 _GOODBYE_S: Final = 0.5
+_NORMAL_CODES: Final = frozenset({0, WSCloseCode.OK})
+"""0: a close frame without a code."""
+
+_T = TypeVar("_T")
 
 log = get_logger()
+
+
+def _as_it_is(message: bytes) -> bytes:
+    return message
 
 
 def _retryable(error: BaseException) -> bool:
@@ -49,12 +58,19 @@ class WebSocketLink:
         *,
         on_message: Callable[[str], None],
         on_lost: Callable[[BackendError], None],
+        on_binary: Callable[[bytes], None] | None = None,
+        finish: Callable[[bytes], bytes] = _as_it_is,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
+        """Without `on_binary` a binary message is a fault; `finish` completes a message as it leaves."""
         self._http = http
         self._url = url
         self._headers = headers
         self._on_message = on_message
         self._on_lost = on_lost
+        self._on_binary = on_binary
+        self._finish = finish
+        self._max_message_bytes = max_message_bytes
         self._socket: ClientWebSocketResponse | None = None
         self._audio: deque[bytes] = deque()
         self._control: deque[bytes] = deque()
@@ -63,6 +79,8 @@ class WebSocketLink:
         self._closing = False
         self.dropped_frames = 0
         """Audio messages thrown away."""
+        self.closed_normally = False
+        """The service ended the connection and found nothing wrong with it."""
 
     async def connect(self, budget_s: float) -> None:
         """Open the connection, retrying what may pass within `budget_s`. Raises `BackendError`."""
@@ -90,7 +108,7 @@ class WebSocketLink:
                     self._url,
                     headers=self._headers,
                     compress=0,
-                    max_msg_size=_MAX_MESSAGE_BYTES,
+                    max_msg_size=self._max_message_bytes,
                     heartbeat=_HEARTBEAT_S,
                     autoclose=True,
                 )
@@ -143,28 +161,38 @@ class WebSocketLink:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._control:
-                    await ws.send_frame(self._control.popleft(), WSMsgType.TEXT)
+                    await ws.send_frame(self._finish(self._control.popleft()), WSMsgType.TEXT)
                 # What the transport still holds is late already; the next frame's wake-up looks again.
                 while self._audio and transport.get_write_buffer_size() < _UNSENT_BYTES:
-                    await ws.send_frame(self._audio.popleft(), WSMsgType.TEXT)
+                    await ws.send_frame(self._finish(self._audio.popleft()), WSMsgType.TEXT)
         except (aiohttp.ClientError, ConnectionError) as exc:
             self._lose(BackendError("lost", f"connection lost while sending: {exc}", retryable=True))
 
     async def _receive(self, ws: ClientWebSocketResponse) -> None:
         async for message in ws:
             if message.type is WSMsgType.TEXT:
-                self._deliver(message.data)
+                self._deliver(self._on_message, message.data)
             elif message.type is WSMsgType.BINARY:
-                self._lose(BackendError("protocol", "unexpected binary message", retryable=True))
-                return
+                if self._on_binary is None:
+                    self._lose(BackendError("protocol", "unexpected binary message", retryable=True))
+                    return
+                self._deliver(self._on_binary, message.data)
+        self._lose(self._farewell(ws))
+
+    def _farewell(self, ws: ClientWebSocketResponse) -> BackendError:
+        """Why the connection ended."""
         failure = ws.exception()
+        if isinstance(failure, aiohttp.WebSocketError) and failure.code == WSCloseCode.MESSAGE_TOO_BIG:
+            words = f"a message of more than {self._max_message_bytes} bytes"
+            return BackendError("protocol", words, retryable=True)
+        self.closed_normally = failure is None and ws.close_code in _NORMAL_CODES
         code = f"close code {ws.close_code}" if ws.close_code is not None else "no close frame"
         words = f"{code}: {failure}" if failure is not None else code
-        self._lose(BackendError("lost", f"the service closed the connection ({words})", retryable=True))
+        return BackendError("lost", f"the service closed the connection ({words})", retryable=True)
 
-    def _deliver(self, message: str) -> None:
+    def _deliver(self, handle: Callable[[_T], None], message: _T) -> None:
         try:
-            self._on_message(message)
+            handle(message)
         except Exception:  # a fault of ours ends the session; it must not silence it
             log.exception("a message of the service could not be handled")
             self._lose(BackendError("protocol", "a message could not be handled", retryable=True))
@@ -174,8 +202,8 @@ class WebSocketLink:
             self._closing = True
             self._on_lost(error)
 
-    async def close(self) -> None:
-        """Close the connection and end the tasks; idempotent."""
+    async def close(self, last_words: bytes = b"") -> None:
+        """Close the connection and end the tasks; idempotent. `last_words` go out if they still can."""
         self._closing = True
         current = asyncio.current_task()
         tasks = [task for task in self._tasks if task is not current]
@@ -185,14 +213,16 @@ class WebSocketLink:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._socket is not None:
             ws, self._socket = self._socket, None
-            await self._say_goodbye(ws)
+            await self._say_goodbye(ws, last_words)
 
-    @staticmethod
-    async def _say_goodbye(ws: ClientWebSocketResponse) -> None:
+    async def _say_goodbye(self, ws: ClientWebSocketResponse, last_words: bytes) -> None:
         """Close handshake (RFC 6455 §7.1.2); a peer that takes too long is cut off."""
         transport = ws._writer.transport
         try:
             async with asyncio.timeout(_GOODBYE_S):
+                if last_words and not ws.closed:
+                    with suppress(aiohttp.ClientError, ConnectionError):
+                        await ws.send_frame(self._finish(last_words), WSMsgType.TEXT)
                 await ws.close()
         except TimeoutError:
             transport.abort()

@@ -12,6 +12,9 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.config.agent_base import AgentBase, WebSocketUrl
+from gateway.config.agent_base import AudioChoice as AudioChoice
+from gateway.config.agents_more import TwilioMediaStreamsAgent
 from gateway.config.secret import REVEAL, Secret
 from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
 from gateway.config.users import UserConfig, UserName
@@ -31,8 +34,6 @@ RTP_PORTS_PER_CARD = 20
 
 SPARE_CARDS = 2
 """Cards beyond those that `max_calls` fills: one kept ready, one being replaced."""
-
-AudioChoice = Literal["pcmu", "pcma", "pcm24k", "auto"]
 
 
 class ListenAddress(Section):
@@ -210,20 +211,11 @@ class LogConfig(Section):
     """Whether fields with personal data (numbers, addresses, transcripts) are written."""
 
 
-class _AgentBase(Section):
-    language: Annotated[
-        str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$"), Expected("a language code such as en or pt-BR")
-    ] = "en"
-    """Language of the gateway's own prompts (apologies)."""
-    answer_budget_ms: Annotated[int, Field(ge=0, le=60000), NO_TRUTH_VALUE] = 3000
-    """How long the phone may ring while the backend connects, before the call is answered anyway."""
-
-
-class OpenAIRealtimeAgent(_AgentBase):
+class OpenAIRealtimeAgent(AgentBase):
     """An agent on a service that speaks OpenAI's Realtime protocol (GA) over WebSocket."""
 
     backend: Literal["openai_realtime"]
-    url: str = "wss://api.openai.com/v1/realtime"
+    url: WebSocketUrl = "wss://api.openai.com/v1/realtime"
     """WebSocket URL without the model."""
     model: Annotated[str, Field(min_length=1)] = "gpt-realtime-2.1"
     """Model, or the deployment's name on Azure; sent as ?model=."""
@@ -244,23 +236,8 @@ class OpenAIRealtimeAgent(_AgentBase):
     turn_silence_ms: Annotated[int, Field(ge=100, le=5000), NO_TRUTH_VALUE] = 500
     """Silence that ends the caller's turn (server VAD)."""
 
-    @field_validator("url")
-    @classmethod
-    def _websocket(cls, value: str) -> str:
-        expected = "ws://HOST/PATH or wss://HOST/PATH"
-        try:
-            url = urlsplit(value)
-            usable = url.scheme in ("ws", "wss") and url.hostname and url.port != 0
-        except ValueError as exc:
-            raise unfit(expected) from exc
-        if not usable:
-            raise unfit(expected)
-        if url.username or url.password:
-            raise unfit(f"{expected} without user and password; the key goes into api_key")
-        return value
 
-
-class BotAgent(_AgentBase):
+class BotAgent(AgentBase):
     """An agent played by the embedded bot."""
 
     backend: Literal["bot"]
@@ -270,7 +247,9 @@ class BotAgent(_AgentBase):
     """Audio on the connection to the bot."""
 
 
-AgentConfig = Annotated[OpenAIRealtimeAgent | BotAgent, Field(discriminator="backend")]
+AgentConfig = Annotated[
+    OpenAIRealtimeAgent | TwilioMediaStreamsAgent | BotAgent, Field(discriminator="backend")
+]
 
 AgentName = Annotated[
     str,
