@@ -28,6 +28,8 @@ from gateway.core.record import CallRecord
 from gateway.core.termination import Reason
 from gateway.dialplan.loader import load_plan
 from gateway.errors import LocalError
+from gateway.legs.people.door import Door
+from gateway.legs.people.people import People
 from gateway.legs.pool import CardPool
 from gateway.media.prompts import load_prompts
 from gateway.media.speech import Synthesiser
@@ -112,8 +114,10 @@ class Core:
                 clock=time.monotonic,
             )
         )
+        people = People(config.users, asyncio.get_running_loop().call_later)
         max_peers = config.webrtc.max_peers if config.webrtc else 0
-        self._pool = CardPool(service.on_incoming, service.on_adopted, max_peers=max_peers)
+        door = Door(people, service.on_incoming, service.on_adopted)
+        self._pool = CardPool(door.on_incoming, door.on_adopted, max_peers=max_peers)
         self._metrics = Metrics(lambda: service.live, lambda: self._pool.connected if self._pool else 0)
         api = build_api(
             ApiDependencies(
@@ -121,6 +125,7 @@ class Core:
                 service=service,
                 store=store,
                 keys=KeyStore(database),
+                people=people,
                 offering=self._pool.offer if config.webrtc else None,
                 not_accepting=self._not_ready_because,
                 clock=time.monotonic,

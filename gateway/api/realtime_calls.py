@@ -1,6 +1,7 @@
 """`/v1/realtime/calls`: WebRTC calls as OpenAI's Realtime API makes them.
 
-POST   /v1/realtime/calls             offer (application/sdp, or multipart: sdp, session) → 201, answer
+POST   /v1/realtime/calls             offer (application/sdp, or multipart: sdp, session) → 201, answer;
+                                      with ?answer= a person takes a call that rings (gateway.api.people)
 DELETE /v1/realtime/calls/{id}        the caller hangs up
 POST   /v1/realtime/calls/{id}/hangup an operator hangs up
 """
@@ -8,8 +9,9 @@ POST   /v1/realtime/calls/{id}/hangup an operator hangs up
 from aiohttp import web
 
 from gateway.api.bodies import read_form, read_text
+from gateway.api.people import PeopleResource
 from gateway.api.problems import ProblemError
-from gateway.api.signalling import Placed, Signalling
+from gateway.api.signalling import Signalling
 from gateway.api.wishes import MAX_SDP_BYTES, BadWishError, Session, read_session
 from gateway.core.termination import Reason
 
@@ -20,8 +22,9 @@ FORM_TYPE = "multipart/form-data"
 class RealtimeCalls:
     """The resource."""
 
-    def __init__(self, signalling: Signalling) -> None:
+    def __init__(self, signalling: Signalling, people: PeopleResource) -> None:
         self._signalling = signalling
+        self._people = people
 
     def routes(self) -> list[web.RouteDef]:
         """Its addresses."""
@@ -33,8 +36,10 @@ class RealtimeCalls:
 
     async def _create(self, request: web.Request) -> web.Response:
         sdp, session = await self._offer(request)
+        if "answer" in request.query:
+            return created(*await self._people.answer(request, sdp))
         placed = await self._signalling.place(request, sdp, session)
-        return created(placed, f"/v1/realtime/calls/{placed.call_id}")
+        return created(placed.sdp, f"/v1/realtime/calls/{placed.call_id}")
 
     async def _offer(self, request: web.Request) -> tuple[str, Session]:
         if request.content_type == SDP_TYPE:
@@ -59,8 +64,6 @@ class RealtimeCalls:
         return web.Response()
 
 
-def created(placed: Placed, location: str) -> web.Response:
+def created(sdp: str, location: str) -> web.Response:
     """201 with the answer and the address of the call."""
-    return web.Response(
-        status=201, body=placed.sdp.encode(), content_type=SDP_TYPE, headers={"Location": location}
-    )
+    return web.Response(status=201, body=sdp.encode(), content_type=SDP_TYPE, headers={"Location": location})

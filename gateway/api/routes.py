@@ -7,15 +7,19 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from gateway.api.access import Access
+from gateway.api.accounts import Accounts
 from gateway.api.calls import Calls
 from gateway.api.client_secrets import ClientSecrets
+from gateway.api.line import Lines
 from gateway.api.origins import origins
+from gateway.api.people import PeopleResource
 from gateway.api.phone import PhonePage
 from gateway.api.realtime_calls import RealtimeCalls
 from gateway.api.signalling import Offering, Signalling
 from gateway.api.whip import Whip
 from gateway.calls.service import CallService
 from gateway.config.models import GatewayConfig
+from gateway.legs.people.people import People
 from gateway.store.calls import CallStore
 from gateway.store.keys import KeyStore
 
@@ -28,6 +32,8 @@ class ApiDependencies:
     service: CallService
     store: CallStore
     keys: KeyStore
+    people: People
+    """Who takes calls on the phone page."""
     offering: Offering | None
     """Gives a WebRTC peer's offer to a card; None when WebRTC is off."""
     not_accepting: Callable[[], str]
@@ -46,13 +52,17 @@ class Api:
 
 def build_api(deps: ApiDependencies) -> Api:
     """Every address of the API."""
-    access = Access(deps.keys)
+    accounts = Accounts(deps.config.users)
+    access = Access(deps.keys, accounts, deps.clock)
     agents = frozenset(deps.config.agents)
     signalling = Signalling(
         deps.service, deps.offering, access, deps.keys, agents, deps.not_accepting, deps.clock
     )
+    lines = Lines(deps.people, accounts, deps.clock)
+    people = PeopleResource(deps.people, accounts, access, signalling, lines)
     resources = (
-        RealtimeCalls(signalling),
+        RealtimeCalls(signalling, people),
+        people,
         Whip(signalling),
         ClientSecrets(signalling, access, deps.keys),
         Calls(deps.service, deps.store, access),
@@ -60,5 +70,5 @@ def build_api(deps: ApiDependencies) -> Api:
     routes = [route for resource in resources for route in resource.routes()]
     webrtc = deps.config.webrtc
     if webrtc is not None:
-        routes += PhonePage(deps.config.agents, lambda request: access.require(request, "read")).routes()
+        routes += PhonePage(deps.config.agents, access.require_phone).routes()
     return Api(routes, origins(webrtc.cors if webrtc else []))

@@ -54,53 +54,50 @@ class Signalling:
         self._keys = keys
         self._agents = agents
         self._not_accepting = not_accepting
-        self._clock = clock
+        self.clock = clock
+        """CLOCK_MONOTONIC seconds."""
 
     async def place(self, request: web.Request, sdp: str, session: Session) -> Placed:
         """Make a call of an offer. Raises `ProblemError`; a secret that made no call can be used again."""
-        received_at_s = self._clock()
-        offering = self._check_open()
+        received_at_s = self.clock()
+        self._check_open()
         client = await self._access.require_call(request)
         try:
-            placed = await self._place(request, offering, client, sdp, session, received_at_s)
+            placed = await self._place(request, client, sdp, session, received_at_s)
         except BaseException:
             if client.secret is not None:
                 await self._keys.give_back(client.secret.id)
             raise
         if client.secret is not None:
             await self._keys.bind(client.secret.id, placed.call_id)
+        if client.session is not None:
+            client.session.calls.append(placed.call_id)
         return placed
 
-    def _check_open(self) -> Offering:
-        if self._offering is None:
-            raise ProblemError(501, "WebRTC is off: the configuration has no section webrtc")
+    def _check_open(self) -> None:
+        self._require_webrtc()
         reason = self._not_accepting()
         if reason:
             raise ProblemError(503, f"no calls can come now: {reason}", headers=_RETRY_AFTER)
+
+    def _require_webrtc(self) -> Offering:
+        if self._offering is None:
+            raise ProblemError(501, "WebRTC is off: the configuration has no section webrtc")
         return self._offering
 
     async def _place(
         self,
         request: web.Request,
-        offering: Offering,
         client: Client,
         sdp: str,
         session: Session,
         received_at_s: float,
     ) -> Placed:
         try:
-            check_offer(sdp)
             to = self.target(request, session, client.secret)
         except BadWishError as exc:
             raise ProblemError(exc.status, str(exc), param=exc.param) from exc
-        peer = f"http:{request.remote or 'unknown'}"
-        offer = PeerOffer(sdp=sdp, to=to, identity=client.identity, peer=peer, received_at_s=received_at_s)
-        try:
-            leg, answer = await offering(offer)
-        except OfferFailedError as exc:
-            headers = _RETRY_AFTER if exc.retryable else None
-            status = exc.status if 400 <= exc.status <= 599 else 502
-            raise ProblemError(status, str(exc), headers=headers) from exc
+        leg, answer = await self.offer(request, sdp, to, client.identity, received_at_s)
         call = self._service.find_on(leg)
         if call is None:
             raise ProblemError(503, "the call ended before it began", headers=_RETRY_AFTER)
@@ -108,6 +105,27 @@ class Signalling:
         if instructions:
             call.bridge.wish(Instructions(instructions))
         return Placed(call.id, answer)
+
+    async def offer(
+        self, request: web.Request, sdp: str, to: str, identity: str, received_at_s: float
+    ) -> tuple[Leg, str]:
+        """Give an offer to a card: the leg and the answer, whoever the leg now belongs to.
+
+        Also while no new calls are taken, for this may be part of an old one. Raises `ProblemError`.
+        """
+        offering = self._require_webrtc()
+        try:
+            check_offer(sdp)
+        except BadWishError as exc:
+            raise ProblemError(exc.status, str(exc), param=exc.param) from exc
+        peer = f"http:{request.remote or 'unknown'}"
+        offer = PeerOffer(sdp=sdp, to=to, identity=identity, peer=peer, received_at_s=received_at_s)
+        try:
+            return await offering(offer)
+        except OfferFailedError as exc:
+            headers = _RETRY_AFTER if exc.retryable else None
+            status = exc.status if 400 <= exc.status <= 599 else 502
+            raise ProblemError(status, str(exc), headers=headers) from exc
 
     def target(self, request: web.Request, session: Session, secret: ClientSecret | None = None) -> str:
         """Whom the client gets. Raises `BadWishError`."""

@@ -41,7 +41,7 @@ class Whip:
         sdp = await read_text(request, MAX_SDP_BYTES)
         session = Session(agent=to) if _is_name(to) else Session(to=to)
         placed = await self._signalling.place(request, sdp, session)
-        return created(placed, f"{request.rel_url.raw_path}/{placed.call_id}")
+        return created(placed.sdp, f"{request.rel_url.raw_path}/{placed.call_id}")
 
     async def _describe(self, _request: web.Request) -> web.Response:
         return web.Response(status=204, headers=_ACCEPTS)

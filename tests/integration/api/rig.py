@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from pydantic import SecretStr
 
 from gateway.api.http import HttpServer
 from gateway.api.routes import ApiDependencies, build_api
 from gateway.backends import contract as ai
 from gateway.calls.service import CallDependencies, CallService
 from gateway.config.models import AgentConfig, BotAgent, GatewayConfig, HttpListen
+from gateway.config.users import UserConfig
 from gateway.config.webrtc import WebrtcConfig
 from gateway.core.record import CallRecord
 from gateway.core.termination import Reason
 from gateway.dialplan.plan import Plan, Route
+from gateway.legs.people.door import Door
+from gateway.legs.people.people import People
 from gateway.legs.pool import CardPool
 from gateway.observe.metrics import Metrics
 from gateway.store.calls import CallStore
@@ -35,6 +39,7 @@ OFFER = (
 )
 SDP = {"Content-Type": "application/sdp"}
 PAGE = "https://shop.example"
+PASSWORD = "a password of people"
 
 _MAX_PEERS = 5
 
@@ -46,7 +51,12 @@ class Rig:
 
     def __init__(self, card: StandInCard, database: Database, http: aiohttp.ClientSession) -> None:
         bot = BotAgent(backend="bot")
-        self.config = GatewayConfig(agents={"seller": bot, "helper": bot}, webrtc=WebrtcConfig(cors=[PAGE]))
+        users = {
+            name: UserConfig(password=SecretStr(PASSWORD), name=name.title()) for name in ("olivia", "otto")
+        }
+        self.config = GatewayConfig(
+            agents={"seller": bot, "helper": bot}, users=users, webrtc=WebrtcConfig(cors=[PAGE])
+        )
         self.card = card
         self.http = http
         self.keys = KeyStore(database)
@@ -66,13 +76,16 @@ class Rig:
                 clock=clock,
             )
         )
-        self.pool = CardPool(self.service.on_incoming, self.service.on_adopted, max_peers=_MAX_PEERS)
+        self.people = People(self.config.users, asyncio.get_running_loop().call_later)
+        door = Door(self.people, self.service.on_incoming, self.service.on_adopted)
+        self.pool = CardPool(door.on_incoming, door.on_adopted, max_peers=_MAX_PEERS)
         api = build_api(
             ApiDependencies(
                 config=self.config,
                 service=self.service,
                 store=self.store,
                 keys=self.keys,
+                people=self.people,
                 offering=self.pool.offer,
                 not_accepting=lambda: self.closed_because,
                 clock=clock,
