@@ -12,9 +12,9 @@ import typer
 from gateway.cli.options import JsonOption
 
 if TYPE_CHECKING:
+    from gateway.impair.forwarder import Forwarder, Way
     from gateway.impair.impairment import Impairment
     from gateway.impair.model import LineCounters
-    from gateway.impair.udp import Impairer, Way
 
 EXIT_NOTHING_CAME = 1
 
@@ -60,6 +60,9 @@ def impair(
         ),
     ] = None,
     down: Annotated[Text, typer.Option(metavar="LIST", help="Only back to the clients.")] = None,
+    sip: Annotated[
+        bool, typer.Option("--sip", help="SIP over UDP: leave signalling alone and impair the calls' RTP.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="The same seed loses the same packets again.")] = 1,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End by itself.", show_default=False)] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the figures at the end.")] = False,
@@ -67,17 +70,19 @@ def impair(
 ) -> None:
     """Put a bad network between UDP clients and a server: loss, delay, jitter, little bandwidth.
 
-    Clients send to --listen instead of --to; each one gets a path of its own. What no option is
-    given for is left as it is. Prints a line for every second with traffic, and the totals after
-    Ctrl-C, SIGTERM or --seconds.
+    Clients send to --listen instead of --to; each client (with --sip each call) gets a path of
+    its own. What no option is given for is left as it is. Prints a line for every second with
+    traffic, and the totals after Ctrl-C, SIGTERM or --seconds.
 
     \b
     gateway impair --to 127.0.0.1:5004 --loss 5% --burst 3 --delay 80ms --jitter 40ms
     gateway impair --to 127.0.0.1:5004 --rate 64kbit --down loss=10%,reorder --seed 7
+    gateway impair --listen 127.0.0.1:5070 --to 127.0.0.1:5060 --sip --loss 5%
 
     Exit status: 0 packets came, 1 none came or the port cannot be had, 2 wrong usage.
     """
     from gateway.impair.impairment import Impairment
+    from gateway.impair.sip import SipImpairer
     from gateway.impair.udp import Impairer
 
     texts = {
@@ -96,7 +101,7 @@ def impair(
     for key, text in texts.items():
         if text is not None:
             both = _parsed(f"{key}={text}", both, f"--{key}")
-    impairer = Impairer(
+    impairer = (SipImpairer if sip else Impairer)(
         _address(listen, "--listen", lowest_port=0),
         _address(to, "--to", lowest_port=1),
         up=_parsed(up or "", both, "--up"),
@@ -130,7 +135,7 @@ def _address(text: str, option: str, *, lowest_port: int) -> tuple[str, int]:
         raise typer.BadParameter(f"{host} does not resolve: {exc}", param_hint=option) from exc
 
 
-async def _serve(impairer: "Impairer", seconds: float | None, *, quiet: bool) -> None:
+async def _serve(impairer: "Forwarder", seconds: float | None, *, quiet: bool) -> None:
     """Until the time is over or a signal asks to stop."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -146,7 +151,7 @@ async def _serve(impairer: "Impairer", seconds: float | None, *, quiet: bool) ->
                 await _tell_each_second(impairer, stop, quiet=quiet)
 
 
-async def _tell_each_second(impairer: "Impairer", stop: asyncio.Event, *, quiet: bool) -> None:
+async def _tell_each_second(impairer: "Forwarder", stop: asyncio.Event, *, quiet: bool) -> None:
     before = {way: impairer.counters(way) for way in _WAYS}
     begin_s = asyncio.get_running_loop().time()
     while not stop.is_set():
@@ -167,7 +172,7 @@ def _second(before: "LineCounters", now: "LineCounters") -> str:
     return f"{came:5d} packets {kbit:7.1f} kbit {dropped:4d} lost"
 
 
-def _print_totals(impairer: "Impairer", as_json: bool) -> None:
+def _print_totals(impairer: "Forwarder", as_json: bool) -> None:
     totals: dict[str, Any] = {way: asdict(impairer.counters(way)) for way in _WAYS}
     totals |= {"paths": impairer.paths, "undelivered": impairer.undelivered}
     if as_json:
@@ -179,7 +184,7 @@ def _print_totals(impairer: "Impairer", as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE, caption=f"{impairer.paths} clients, {impairer.undelivered} not delivered")
+    table = Table(box=box.SIMPLE, caption=f"{impairer.paths} paths, {impairer.undelivered} not delivered")
     table.add_column("packets")
     for way in _WAYS:
         table.add_column(way, justify="right")

@@ -34,6 +34,19 @@ def host_towards(target: Address) -> str:
         return str(probe.getsockname()[0])
 
 
+def _bound(address: Address) -> socket.socket:
+    made: socket.socket | None = None
+    try:
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.bind(address)
+    except OSError as exc:
+        if made is not None:
+            made.close()
+        problem = os.strerror(exc.errno or 0).lower()
+        raise PortError(f"cannot listen on {address[0]}:{address[1]}: {problem}") from exc
+    return made
+
+
 class UdpPort:
     """Open from the start until `close`."""
 
@@ -43,13 +56,7 @@ class UdpPort:
         """Packets that the system would not take."""
         self._on_packet = on_packet
         self._loop = asyncio.get_running_loop()
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            self._socket.bind(address)
-        except OSError as exc:
-            self._socket.close()
-            problem = os.strerror(exc.errno or 0).lower()
-            raise PortError(f"cannot listen on {address[0]}:{address[1]}: {problem}") from exc
+        self._socket = _bound(address)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
         self._loop.add_reader(self._socket, self._read)
