@@ -17,6 +17,7 @@ from gateway.config.agent_base import AudioChoice as AudioChoice
 from gateway.config.agents_more import TwilioMediaStreamsAgent
 from gateway.config.secret import REVEAL, Secret
 from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
+from gateway.config.trunks import TrunkConfig, TrunkName, reachable
 from gateway.config.users import UserConfig, UserName
 from gateway.config.webhooks import IncomingConfig, WebhookReceiver, someone_decides
 from gateway.config.webrtc import WebrtcConfig
@@ -282,6 +283,8 @@ class GatewayConfig(Section):
     """AI agents by name; the first is the default one. Without any the embedded bot answers."""
     users: dict[UserName, UserConfig] = Field(default_factory=dict)
     """People who take calls on the phone page, dialled as webrtc:NAME."""
+    trunks: dict[TrunkName, TrunkConfig] = Field(default_factory=dict)
+    """Phone systems and carriers, dialled as sip:USER@NAME."""
     dialplans: Path | None = None
     """Directory of dialplans; default: every call goes to the first agent."""
 
@@ -295,6 +298,11 @@ class GatewayConfig(Section):
     def _users_have_a_page(self) -> Self:
         if self.users and self.webrtc is None:
             raise unfit("a section webrtc beside users", found="none", key="users")
+        return self
+
+    @model_validator(mode="after")
+    def _trunks_reachable(self) -> Self:
+        reachable(self.trunks, (each.transport for each in self.sip.listen))
         return self
 
     @model_validator(mode="after")

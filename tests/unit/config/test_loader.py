@@ -106,7 +106,7 @@ dialplan: x
         "gw.yaml:12:6: agents.c.backend: found nothing, "
         "expected one of openai_realtime, twilio_media_streams, bot",
         f"gw.yaml:13:1: dialplan: {front} node, sip, webrtc, http, log, webhooks, incoming, agents, "
-        'users, dialplans; did you mean "dialplans"?',
+        'users, trunks, dialplans; did you mean "dialplans"?',
     ]
 
 

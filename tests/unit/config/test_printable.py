@@ -30,6 +30,7 @@ def test_defaults_are_shown_in_the_order_of_the_documentation(tmp_path: Path) ->
         "incoming",
         "agents",
         "users",
+        "trunks",
         "dialplans",
     ]
     assert "- udp://0.0.0.0:5060" in printed
