@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 from gateway.api.problems import ProblemError
 
 _METHODS: Final = "GET, POST, DELETE, PATCH, OPTIONS"
-_HEADERS: Final = "Authorization, Content-Type"
+_HEADERS: Final = "Authorization, Content-Type, Last-Event-ID"
 _EXPOSED: Final = "Location, Retry-After"
 _MAX_AGE_S: Final = "600"
 _GUARDED: Final = ("/v1/", "/whip/")

@@ -67,6 +67,11 @@ class Journal:
         self.events: list[TimelineEvent] = []
         self.conversation = Conversation()
         self._clock = clock
+        self._watcher: Callable[[TimelineEvent], None] | None = None
+
+    def watch(self, watcher: Callable[[TimelineEvent], None]) -> None:
+        """Tell `watcher` of each event when it is added; at that moment it is the last of `events`."""
+        self._watcher = watcher
 
     def note(self, kind: TimelineKind, *, at_s: float | None = None, **fields: FieldValue) -> None:
         """Add to the timeline; `at_s` when it happened, if not now. Long texts are cut."""
@@ -76,7 +81,14 @@ class Journal:
                 name: value[:MAX_TEXT_CHARS] if isinstance(value, str) else value
                 for name, value in fields.items()
             }
-            self.events.append(TimelineEvent(round(at_ms, 1), kind, short))
+            event = TimelineEvent(round(at_ms, 1), kind, short)
+            self.events.append(event)
+            if self._watcher is not None:
+                self._watcher(event)
+
+    def step(self, name: str, fields: Mapping[str, FieldValue]) -> None:
+        """A step of the dialplan."""
+        self.note(TimelineKind.STEP, **{"name": name, **fields})  # type: ignore[arg-type]
 
     def caller_finished(self, item_id: str) -> None:
         """The caller's turn is over."""

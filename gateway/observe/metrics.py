@@ -88,6 +88,17 @@ class Metrics:
         self._reconnects = Counter(
             "gateway_backend_reconnects", "Sessions opened anew mid-call.", ["agent"], registry=self.registry
         )
+        self._webhooks = Counter(
+            "gateway_webhooks",
+            "Messages to webhook receivers: delivered, failed, or dropped unsent.",
+            ["event", "outcome"],
+            registry=self.registry,
+        )
+        self._slow_listeners = Counter(
+            "gateway_slow_event_clients",
+            "Clients of event streams that read too slowly.",
+            registry=self.registry,
+        )
 
     def _histogram(self, name: str, words: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(name, words, ["agent"], buckets=buckets, registry=self.registry)
@@ -113,6 +124,14 @@ class Metrics:
         ):
             if value_ms is not None:
                 histogram.labels(agent).observe(value_ms / 1000)
+
+    def webhook_done(self, event: str, outcome: str) -> None:
+        """A message to a receiver of webhooks came to its end."""
+        self._webhooks.labels(event, outcome).inc()
+
+    def event_client_dropped(self) -> None:
+        """A client of an event stream read too slowly."""
+        self._slow_listeners.inc()
 
     def render(self) -> bytes:
         """The text exposition format."""

@@ -113,3 +113,24 @@ def test_an_empty_transcript_is_not_noted(clock: Clock) -> None:
     book.said("i", Utterance("caller", ""))
     assert book.events == []
     assert not book.conversation.begun
+
+
+def test_a_watcher_is_told_of_every_event_that_is_kept(clock: Clock) -> None:
+    book = journal(clock)
+    book.note(K.INCOMING)
+    seen: list[tuple[int, TimelineKind]] = []
+    book.watch(lambda event: seen.append((book.events.index(event), event.kind)))
+    book.note(K.RINGING)
+    book.record(HANGUP)
+    assert seen == [(1, K.RINGING), (2, K.ENDED)]
+
+
+def test_a_watcher_is_told_of_nothing_that_is_not_kept(clock: Clock) -> None:
+    book = journal(clock)
+    for n in range(MAX_EVENTS):
+        book.note(K.NOTE, text=str(n))
+    seen: list[TimelineKind] = []
+    book.watch(lambda event: seen.append(event.kind))
+    book.note(K.NOTE, text="more")
+    book.record(HANGUP)
+    assert seen == [K.ENDED]

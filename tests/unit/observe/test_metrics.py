@@ -88,3 +88,18 @@ def test_no_label_holds_a_number(metrics: Metrics) -> None:
     text = metrics.render().decode()
     assert "4930" not in text
     assert "192.0.2.7" not in text
+
+
+def test_webhooks_are_counted_by_how_they_ended(metrics: Metrics) -> None:
+    metrics.webhook_done("call.ended", "delivered")
+    metrics.webhook_done("call.ended", "delivered")
+    metrics.webhook_done("call.ended", "dropped")
+    seen = samples(metrics)
+    assert seen["gateway_webhooks_total", frozenset({("event", "call.ended"), ("outcome", "delivered")})] == 2
+    assert seen["gateway_webhooks_total", frozenset({("event", "call.ended"), ("outcome", "dropped")})] == 1
+
+
+def test_slow_listeners_are_counted(metrics: Metrics) -> None:
+    assert samples(metrics)["gateway_slow_event_clients_total", frozenset()] == 0
+    metrics.event_client_dropped()
+    assert samples(metrics)["gateway_slow_event_clients_total", frozenset()] == 1
