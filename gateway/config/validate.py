@@ -43,6 +43,21 @@ def validate(model: type[M], document: Document) -> M:
     return result
 
 
+def validate_part(
+    model: type[M], document: Document, path: KeyPath, data: object, *, wrapped: str = ""
+) -> tuple[M | None, list[Problem]]:
+    """A part of a document as a `model`, or what is wrong with it.
+
+    path: where the part stands. data: the part; with `wrapped` the part put below that key, which the
+    file does not have.
+    """
+    try:
+        return model.model_validate(data), []
+    except ValidationError as exc:
+        details = exc.errors(include_url=False)
+        return None, [_problem(model, document, data, detail, path, wrapped) for detail in details]
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """`did you mean "max_calls"?`, or nothing when no word is near."""
     matches = difflib.get_close_matches(word.lower(), list(words), n=1, cutoff=0.6)
@@ -114,7 +129,8 @@ def _child(parent: _Type | None, part: str | int) -> _Type | None:
     if parent is None:
         return None
     if (model := parent.model) is not None:
-        info = model.model_fields.get(str(part))
+        fields = model.model_fields
+        info = fields.get(str(part)) or next((each for each in fields.values() if each.alias == part), None)
         return None if info is None else _Type(info.annotation, (info,))
     for option in parent.options():
         origin, args = get_origin(option.annotation), get_args(option.annotation)
@@ -159,20 +175,29 @@ def _resolve(model: type[BaseModel], data: object, location: tuple[str | int, ..
             spot.path = (*spot.path, part)
             inside = isinstance(part, int) and isinstance(value, list) and part < len(value)
             value = value.get(part) if isinstance(value, dict) else value[part] if inside else None  # type: ignore[index]
-        else:
-            spot.beyond = str(part)
+        elif isinstance(part, str):
+            spot.beyond = part
     return spot
 
 
 # ---- words ----------------------------------------------------------------------------------------
 
 
-def _problem(model: type[BaseModel], document: Document, data: object, detail: ErrorDetails) -> Problem:
+def _problem(
+    model: type[BaseModel],
+    document: Document,
+    data: object,
+    detail: ErrorDetails,
+    at: KeyPath = (),
+    wrapped: str = "",
+) -> Problem:
     spot = _resolve(model, data, detail["loc"])
+    value = spot.path[-1] if spot.about_key else _look_up(data, spot.path)
+    spot.path = (*at, *(spot.path[1:] if wrapped and spot.path[:1] == (wrapped,) else spot.path))
     context = detail.get("ctx") or {}
     match detail["type"]:
         case "extra_forbidden":
-            keys = list(spot.parent.model.model_fields) if spot.parent and spot.parent.model else []
+            keys = _keys(spot.parent.model) if spot.parent and spot.parent.model else []
             return document.problem(
                 spot.path,
                 found="an unknown key",
@@ -184,7 +209,6 @@ def _problem(model: type[BaseModel], document: Document, data: object, detail: E
             return document.problem(spot.path, found="nothing", expected=_describe(spot.kind))
         case "union_tag_not_found" | "union_tag_invalid":
             return _wrong_tag(document, spot, context)
-    value = spot.path[-1] if spot.about_key else _look_up(data, spot.path)
     if detail["type"] == UNFIT:
         if context["key"] and (*spot.path, context["key"]) in document.values:
             spot.path = (*spot.path, context["key"])
@@ -234,6 +258,10 @@ def _expected(spot: _Spot) -> str:
 
 
 def _hint(spot: _Spot, value: object) -> str:
+    if spot.about_key and spot.parent is not None:
+        kind = _Type(get_args(spot.parent.options()[0].annotation)[0]).unwrapped()
+        words = get_args(kind.annotation) if get_origin(kind.annotation) is Literal else ()
+        return nearest(str(value), [str(word) for word in words])
     if spot.kind is None or spot.about_key:
         return ""
     for option in spot.kind.options():
@@ -242,6 +270,11 @@ def _hint(spot: _Spot, value: object) -> str:
         if option.annotation is str and value is not None and not isinstance(value, str | list | dict):
             return "put it in quotes"
     return ""
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    """The keys of a mapping, as they are written in the file."""
+    return [info.alias or name for name, info in model.model_fields.items()]
 
 
 def _one_of(words: list[str]) -> str:
@@ -272,7 +305,7 @@ def _describe_one(kind: _Type) -> str:
         return "a mapping"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         said = annotation.expected if issubclass(annotation, Section) else ""
-        return said or f"a mapping with the keys {', '.join(annotation.model_fields)}"
+        return said or f"a mapping with the keys {', '.join(_keys(annotation))}"
     words: dict[Any, str] = {
         bool: "true or false",
         int: "a whole number",
