@@ -1,7 +1,7 @@
 """Names for the runs of a voice whose service sends audio and never says where an answer ends. Pure.
 
 A run ends when the service says so in its own way, or when what came would have been played and
-nothing followed for `GAP_S`. Times are monotonic seconds.
+nothing followed for a while. Times are monotonic seconds.
 """
 
 from typing import Final
@@ -13,9 +13,10 @@ GAP_S: Final = 0.2
 class AudioRuns:
     """Numbers the runs of one session; each is one item for the playout."""
 
-    def __init__(self, prefix: str) -> None:
-        """`prefix`: what the names of the items begin with."""
+    def __init__(self, prefix: str, gap_s: float = GAP_S) -> None:
+        """`prefix`: what the names of the items begin with. `gap_s`: the pause that ends a run."""
         self._prefix = prefix
+        self._gap_s = gap_s
         self._count = 0
         self._ends_at = 0.0
         """When all that came would have been played."""
@@ -43,7 +44,7 @@ class AudioRuns:
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` has something to do."""
-        return None if self.current is None else self._ends_at + GAP_S
+        return None if self.current is None else self._ends_at + self._gap_s
 
     def handle_timeout(self, now: float) -> str | None:
         """The run that has ended by silence, if it has."""

@@ -22,10 +22,11 @@ from gateway.backends.contract import (
     Utterance,
     WantAnswer,
 )
+from gateway.backends.openai_account import choose_format, key_headers
 from gateway.backends.realtime_session import RealtimeProtocolError, RealtimeSession
+from gateway.backends.service_url import named, shown
 from gateway.backends.socket import WebSocketLink
 from gateway.config.models import OpenAIRealtimeAgent
-from gateway.core.audio import WireFormat
 from gateway.media.transcoder import decoder, encoder
 
 OPEN_BUDGET_S: Final = 5.0
@@ -33,13 +34,6 @@ OPEN_BUDGET_S: Final = 5.0
 
 _FATAL_CODES: Final = frozenset({"invalid_api_key", "model_not_found", "insufficient_quota"})
 _EXPIRED_CODES: Final = frozenset({"session_expired"})
-
-
-def choose_format(choice: str, leg_rate_hz: int) -> WireFormat:
-    """The connection's audio format; `auto` avoids resampling a G.711 call."""
-    if choice == "auto":
-        return WireFormat.PCMU if leg_rate_hz == 8000 else WireFormat.PCM24K
-    return WireFormat(choice)
 
 
 class OpenAIRealtimeBackend:
@@ -78,24 +72,14 @@ class OpenAIRealtimeBackend:
 
     def describe(self) -> str:
         """URL without query and key, and the audio chain."""
-        url = urlsplit(self._agent.url)
-        return (
-            f"openai_realtime {url.scheme}://{url.netloc}{url.path} model {self._agent.model}"
-            f" ({self._encoder.describe()})"
-        )
+        model, chain = self._agent.model, self._encoder.describe()
+        return f"openai_realtime {shown(self._agent.url)} model {model} ({chain})"
 
     def _address(self) -> tuple[str, dict[str, str]]:
         url = urlsplit(self._agent.url)
         query = "&".join(filter(None, [url.query, urlencode({"model": self._agent.model})]))
         key = self._agent.api_key.get_secret_value()
-        headers: dict[str, str] = {}
-        if key:
-            azure = (url.hostname or "").endswith(".openai.azure.com")
-            if self._agent.auth == "api-key" or (self._agent.auth == "auto" and azure):
-                headers["api-key"] = key
-            else:
-                headers["Authorization"] = f"Bearer {key}"
-        return url._replace(query=query).geturl(), headers
+        return url._replace(query=query).geturl(), key_headers(self._agent.url, key, self._agent.auth)
 
     async def open(self, sink: BackendSink, history: Sequence[Utterance] = ()) -> None:
         """Connect, configure and replay `history`. Raises `BackendError`."""
@@ -136,10 +120,7 @@ class OpenAIRealtimeBackend:
         )
 
     def _named(self, error: BackendError) -> BackendError:
-        url = urlsplit(self._agent.url)
-        return BackendError(
-            error.kind, f"{url.scheme}://{url.netloc}{url.path}: {error}", retryable=error.retryable
-        )
+        return named(error, self._agent.url)
 
     # ---- from the service ---------------------------------------------------------------------
 

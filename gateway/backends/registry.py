@@ -8,6 +8,7 @@ import aiohttp
 
 from gateway.backends.contract import Backend, BackendContext
 from gateway.backends.embedded_bot import embedded_bot
+from gateway.backends.openai_live import OpenAILiveBackend
 from gateway.backends.openai_realtime import OpenAIRealtimeBackend
 from gateway.backends.twilio_media_streams import TwilioMediaStreamsBackend
 from gateway.config.models import AgentConfig
@@ -26,6 +27,7 @@ EMBEDDED: Final = "bot"
 
 MAKERS: Final[Mapping[str, Maker]] = {
     "openai_realtime": OpenAIRealtimeBackend,
+    "openai_live": OpenAILiveBackend,
     "twilio_media_streams": TwilioMediaStreamsBackend,
     EMBEDDED: embedded_bot,
 }

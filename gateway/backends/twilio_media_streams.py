@@ -11,7 +11,6 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -27,6 +26,7 @@ from gateway.backends.contract import (
     Utterance,
 )
 from gateway.backends.media_stream import BotAudio, MediaStream, MediaStreamError, Outcome
+from gateway.backends.service_url import named, shown
 from gateway.backends.socket import WebSocketLink
 from gateway.config.agents_more import TwilioMediaStreamsAgent
 from gateway.core.audio import WireFormat
@@ -94,11 +94,7 @@ class TwilioMediaStreamsBackend:
 
     def describe(self) -> str:
         """URL without its query, and the audio chain."""
-        return f"twilio_media_streams {self._shown_url()} ({self._encoder.describe()})"
-
-    def _shown_url(self) -> str:
-        url = urlsplit(self._agent.url)
-        return f"{url.scheme}://{url.netloc}{url.path}"
+        return f"twilio_media_streams {shown(self._agent.url)} ({self._encoder.describe()})"
 
     async def open(self, sink: BackendSink, history: Sequence[Utterance] = ()) -> None:
         """Connect; `history` cannot be told. Raises `BackendError`."""
@@ -117,11 +113,8 @@ class TwilioMediaStreamsBackend:
         try:
             await self._link.connect(self._connect_budget_s)
         except BackendError as exc:
-            raise self._named(exc) from exc
+            raise named(exc, self._agent.url) from exc
         self._link.send(wire.CONNECTED)
-
-    def _named(self, error: BackendError) -> BackendError:
-        return BackendError(error.kind, f"{self._shown_url()}: {error}", retryable=error.retryable)
 
     # ---- from the bot -------------------------------------------------------------------------
 
@@ -173,7 +166,7 @@ class TwilioMediaStreamsBackend:
         if self._link is not None and self._link.closed_normally:
             sink.on_backend_event(HungUp())
             error = BackendError(error.kind, str(error), retryable=False)
-        sink.on_backend_event(BackendLost(self._named(error)))
+        sink.on_backend_event(BackendLost(named(error, self._agent.url)))
 
     # ---- from the call ------------------------------------------------------------------------
 

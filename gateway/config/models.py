@@ -14,7 +14,7 @@ from pydantic import (
 
 from gateway.config.agent_base import AgentBase, WebSocketUrl
 from gateway.config.agent_base import AudioChoice as AudioChoice
-from gateway.config.agents_more import TwilioMediaStreamsAgent
+from gateway.config.agents_more import OpenAILiveAgent, TwilioMediaStreamsAgent
 from gateway.config.secret import REVEAL, Secret
 from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
 from gateway.config.trunks import TrunkConfig, TrunkName, reachable
@@ -249,7 +249,7 @@ class BotAgent(AgentBase):
 
 
 AgentConfig = Annotated[
-    OpenAIRealtimeAgent | TwilioMediaStreamsAgent | BotAgent, Field(discriminator="backend")
+    OpenAIRealtimeAgent | OpenAILiveAgent | TwilioMediaStreamsAgent | BotAgent, Field(discriminator="backend")
 ]
 
 AgentName = Annotated[
