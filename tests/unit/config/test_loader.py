@@ -99,7 +99,7 @@ dialplan: x
         'gw.yaml:9:3: agents.Front Desk: found "Front Desk", expected a name of up to 63 small letters, '
         "digits, dashes and underscores that begins with a letter",
         'gw.yaml:10:16: agents.a.backend: found "openai_realtim", '
-        'expected one of openai_realtime, openai_live, twilio_media_streams, bot; '
+        "expected one of openai_realtime, openai_live, twilio_media_streams, bot; "
         'did you mean "openai_realtime"?',
         "gw.yaml:11:50: agents.b.turn_silence_ms: found 5, expected a whole number from 100 to 5000",
         'gw.yaml:11:63: agents.b.language: found "english", expected a language code such as en or pt-BR',
