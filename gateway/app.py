@@ -21,7 +21,13 @@ from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_expo
 from gateway.api.http import HttpServer
 from gateway.api.routes import ApiDependencies, build_api
 from gateway.backends.registry import Backends
+from gateway.calls.call_sounds import CallSounds
+from gateway.calls.dialling import NoDialler
+from gateway.calls.http_client import StepHttpClient
+from gateway.calls.parts import CallSettings
+from gateway.calls.queues import CallQueues
 from gateway.calls.service import CallDependencies, CallService
+from gateway.calls.ticker import Ticker
 from gateway.cards.edge_link import EdgeLink
 from gateway.config.models import GatewayConfig
 from gateway.core.record import CallRecord
@@ -96,19 +102,32 @@ class Core:
         plan = load_plan(config.dialplans, list(config.agents))
         languages = {agent.language for agent in config.agents.values()}
         rates_hz = {_CARD_RATE_HZ} | ({config.webrtc.sample_rate_hz} if config.webrtc else set())
+        synthesiser = Synthesiser()
         prompts = {
-            rate_hz: await load_prompts(run_dir / "prompts", languages, rate_hz, Synthesiser())
+            rate_hz: await load_prompts(run_dir / "prompts", languages, rate_hz, synthesiser)
             for rate_hz in rates_hz
         }
         database = await Database.open(run_dir / DATABASE_NAME)
         store = CallStore(database)
         backends = Backends(run_dir)
+        http_client = StepHttpClient()
+        calls = CallSettings(
+            agents=config.agents,
+            make_backend=backends.create,
+            sounds=CallSounds(prompts, synthesiser),
+            dialler=NoDialler(),
+            http=http_client,
+            queues=CallQueues(),
+            ticker=Ticker(),
+            clock=time.monotonic,
+            recordings=run_dir / "recordings",
+            mix_rate_hz=max(rates_hz),
+        )
         service = CallService(
             CallDependencies(
                 config=config,
                 plan=plan,
-                make_backend=backends.create,
-                apology=lambda language, rate_hz: prompts[rate_hz].pcm("apology", language),
+                calls=calls,
                 store=store,
                 on_ended=self._on_ended,
                 clock=time.monotonic,
@@ -150,6 +169,7 @@ class Core:
             edge_gone.cancel()
             await http.close()
             await self._pool.close()
+            await http_client.close()
             await backends.close()
             await database.close()
             edge.close()

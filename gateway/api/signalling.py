@@ -103,7 +103,7 @@ class Signalling:
             raise ProblemError(503, "the call ended before it began", headers=_RETRY_AFTER)
         instructions = session.instructions or (client.secret.instructions if client.secret else "")
         if instructions:
-            call.bridge.wish(Instructions(instructions))
+            call.bridge.agent.wish(Instructions(instructions))
         return Placed(call.id, answer)
 
     async def offer(

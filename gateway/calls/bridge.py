@@ -1,50 +1,40 @@
-"""The bridge of one call: passes audio between the caller's leg and the AI backend.
+"""The bridge of one call: joins any number of legs and the agent.
 
-It holds no audio. Frames go on in the event that brought them, and the only decision taken here is
-the barge-in: the service heard the caller while the agent's audio was still playing, so the playout
-is flushed at once, the rest of the answer ignored, and the service told how much was heard.
+Three ways to join, chosen anew whenever somebody comes, goes, or is put on hold:
+
+    alone   caller <-> agent               frames go on in the event that brought them; no buffer
+    pair    caller <-> person              the same, from leg to leg; the far card evens the clocks out
+    mix     three and more, or one held    N-1 mix by the core's 20 ms clock (`gateway.media.mixer`)
+
+The agent speaks, listens only, or is away. Prompts go to one party or to all, in every way of joining.
 """
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from random import getrandbits
-from typing import Final
+from typing import Final, Literal
 
 from gateway.backends import contract as ai
-from gateway.calls.channel import EventChannel, PlayingNews
+from gateway.calls.agent_line import AgentLine
 from gateway.calls.journal import Journal
-from gateway.calls.oai_requests import Key, RefusedEventError, Silence, Wish
+from gateway.calls.mix import Mix
+from gateway.calls.party import Party
+from gateway.calls.ticker import Ticker
 from gateway.core.ids import Mark
+from gateway.core.playout import MarkFinished
 from gateway.core.record import TimelineKind
 from gateway.legs.contract import Leg, LegEvent
-from gateway.media.vad import VoiceActivity
 from gateway.wire import card as wire
-from gateway.wire.frames import HeardFlag
 
-_CONCEALED = int(HeardFlag.CONCEALED)  # an enum's own `&` takes 2 µs, too much for every frame
+CALLER: Final = "caller"
 
-_MAX_UNTOLD: Final = 32
-"""Wishes of a peer that may wait for the backend."""
+AgentRole = Literal["speak", "listen", "away"]
+Joined = Literal["alone", "pair", "mix"]
 
 Notify = Callable[[LegEvent | ai.BackendEvent], None]
 
 
-@dataclass(slots=True)
-class _Playing:
-    """One item of the agent on its way through the playout buffer."""
-
-    item_id: str
-    """Empty for a prompt of our own."""
-    started: bool = False
-    closed: bool = False
-    """The card knows that nothing more follows."""
-    finished: bool = False
-    """Heard to its end."""
-
-
 class Bridge:
-    """Joins a leg and a backend; implements `LegSink` and `BackendSink`."""
+    """The media of one call."""
 
     def __init__(
         self,
@@ -52,130 +42,157 @@ class Bridge:
         journal: Journal,
         clock: Callable[[], float],
         notify: Notify,
+        ticker: Ticker,
         *,
+        mix_rate_hz: int = 16000,
         inherited: bool = False,
     ) -> None:
-        """`inherited`: the leg may still be playing what an earlier core gave it."""
-        self._leg = leg
+        """`leg`: the caller's. `inherited`: it may still be playing what an earlier core gave it."""
         self._journal = journal
-        self._meter = journal.meter
-        self._clock = clock
         self._notify = notify
-        self._vad = VoiceActivity(leg.pcm_format.sample_rate_hz)
-        self._backend: ai.Backend | None = None
-        self._send_audio: Callable[[bytes], None] | None = None
-        # A restarted core must not reuse marks that the card may still be playing.
-        self._next_mark = getrandbits(31)
-        self._playing: dict[Mark, _Playing] = {}
-        self._silencing: dict[Mark, _Playing] = {}
-        """Interrupted items until the card has said what was heard."""
-        self._mark_of: dict[str, Mark] = {}
-        self._inherited = inherited
-        self._flushing: set[asyncio.Future[wire.Flushed]] = set()
-        self._untold: list[ai.ClientRequest] = []
-        """Wishes of the peer while there is no backend."""
-        self._channel: EventChannel | None = None
-        if journal.facts.kind == "webrtc":
-            self._channel = EventChannel(
-                journal.figures.agent, leg.send_text, self.wish, clock, opened=inherited
-            )
+        self._clock = clock
+        self._mix = Mix(mix_rate_hz, ticker, clock)
+        self._mix.on_prompts = self._report_prompts
+        self.agent = AgentLine(
+            leg, leg.pcm_format, journal, clock, notify, leg.send_text, inherited=inherited
+        )
+        self.caller = Party(CALLER, "caller", leg, journal.facts.from_number, self._on_caller_event)
+        self.caller.route = self.agent.on_audio
+        self._parties: dict[str, Party] = {CALLER: self.caller}
+        self.agent_role: AgentRole = "speak"
+        self.joined: Joined = "alone"
 
     def describe(self) -> str:
         """The chain, for people."""
-        rate = self._leg.pcm_format.sample_rate_hz
-        backend = self._backend.describe() if self._backend is not None else "nobody"
-        card, leg = self._leg.address
-        return f"leg {card}/{leg} pcm@{rate} <-> {backend}"
+        legs = " + ".join(party.describe() for party in self._parties.values())
+        how = {"alone": "<->", "pair": "<-> (direct) agent away:", "mix": f"<-> (mix @{self._mix.rate_hz})"}
+        role = "" if self.agent_role == "speak" else f" ({self.agent_role})"
+        return f"leg {legs} {how[self.joined]} {self.agent.describe()}{role}"
 
     @property
-    def agent_audible(self) -> bool:
-        """Whether audio of the agent is still queued or playing."""
-        return bool(self._playing)
+    def parties(self) -> tuple[Party, ...]:
+        """Who takes part, the caller first."""
+        return tuple(self._parties.values())
 
-    def connect(self, backend: ai.Backend) -> None:
-        """Let the caller's audio flow to the backend."""
-        self._backend = backend
-        self._send_audio = backend.send_audio
-        if self._journal.figures.instructions:
-            backend.tell(ai.Instructions(self._journal.figures.instructions))
-        untold, self._untold = self._untold, []
-        for request in untold:
-            self._tell(backend, request)
+    def find(self, key: str) -> Party | None:
+        """A party by its key."""
+        return self._parties.get(key)
 
-    def disconnect(self) -> None:
-        """The backend is gone; what it said already goes on playing."""
-        backend, self._backend, self._send_audio = self._backend, None, None
-        if backend is not None:
-            self._journal.figures.uplink_dropped_ms += backend.dropped_ms
-        self._close_marks()
-        self._mark_of.clear()
+    # ---- who takes part -----------------------------------------------------------------------
 
-    def _close_marks(self, only: Mark | None = None) -> None:
-        """Tell the card that nothing more follows for what is playing."""
-        for mark, playing in self._playing.items():
-            if not playing.closed and only in (None, mark):
-                playing.closed = True
-                self._leg.play(b"", mark, last=True)
+    def join(self, party: Party, *, agent: AgentRole) -> None:
+        """Somebody who was called has answered."""
+        self._parties[party.key] = party
+        self._journal.note(TimelineKind.JOINED, party=party.key, leg=party.leg.kind, agent=agent)
+        self.set_agent(agent)
 
-    def play_prompt(self, pcm: bytes) -> Mark:
-        """Play one of our own prompts after what is queued; `PlayFinished` names the mark."""
-        mark = self._new_mark()
-        self._playing[mark] = _Playing("", closed=True)
-        self._leg.play(pcm, mark, last=True)
+    def leave(self, party: Party, *, agent: AgentRole) -> None:
+        """Somebody has gone. The caller stays to the end."""
+        if self._parties.pop(party.key, None) is None:
+            return
+        self._journal.note(TimelineKind.LEFT, party=party.key)
+        party.route = None
+        self.set_agent(agent)
+
+    def set_agent(self, role: AgentRole) -> None:
+        """Let the agent speak and hear, only hear, or neither."""
+        self.agent_role = role
+        self._rewire()
+
+    def mute(self, party: Party, muted: bool) -> None:
+        """The others don't hear it any more, or again."""
+        party.muted = muted
+        self._rewire()
+
+    def hold(self, party: Party, held: bool) -> None:
+        """Put a party aside, or take it back. Its phone is told if it can be."""
+        if party.held == held:
+            return
+        party.held = held
+        if party.leg.capabilities.hold:
+            party.leg.hold(held)
+        self._journal.note(TimelineKind.HELD if held else TimelineKind.RESUMED, party=party.key)
+        self._rewire()
+
+    def _rewire(self) -> None:
+        parties = list(self._parties.values())
+        put_aside = any(party.held or party.muted for party in parties)
+        if len(parties) == 1 and not put_aside and self.agent_role != "listen":
+            joined: Joined = "alone"
+        elif len(parties) == 2 and self.agent_role == "away" and not put_aside:
+            joined = "pair"
+        else:
+            joined = "mix"
+        if joined != "mix":
+            self._mix.stop()
+        self._place_agent(joined)
+        match joined:
+            case "alone":
+                self.caller.route = self.agent.on_audio if self.agent_role == "speak" else None
+            case "pair":
+                self._pass_on(parties[0], parties[1])
+                self._pass_on(parties[1], parties[0])
+            case "mix":
+                on_mix = None if self.agent_role == "away" else self.agent.on_mix
+                watch = self.agent.on_audio if self.agent_role == "speak" else None
+                self._mix.set(parties, on_mix, self.agent.pcm_format, watch)
+        self.joined = joined
+
+    def _place_agent(self, joined: Joined) -> None:
+        voice = (
+            self.caller.leg if joined == "alone" else self._mix.voice(self.agent.pcm_format, self._on_voice)
+        )
+        self.agent.place(voice, hear_caller=joined == "alone" and self.agent_role == "speak")
+
+    def _pass_on(self, source: Party, target: Party) -> None:
+        rate_hz = source.pcm_format.sample_rate_hz
+
+        def pass_on(pcm: bytes, _flags: int) -> None:
+            target.hear(pcm, rate_hz)
+            if target.prompts.played_bytes:
+                self._report_prompts(target)
+
+        source.route = pass_on
+
+    # ---- prompts ------------------------------------------------------------------------------
+
+    def play_prompt(self, pcm: bytes, party: Party | None = None) -> Mark:
+        """Play PCM in the party's format after what it is played already; default: to the caller.
+
+        `PlayFinished` with the mark reaches the call; 0 ms if it was cut.
+        """
+        party = party or self.caller
+        if self.joined == "alone":
+            return self.agent.play_prompt(pcm)
+        mark = self.agent.new_mark()
+        party.prompts.play(pcm, mark, last=True)
         return mark
 
-    def _new_mark(self) -> Mark:
-        self._next_mark = self._next_mark % 0xFFFFFFFF + 1
-        return Mark(self._next_mark)
+    def cut_prompts(self, party: Party | None = None) -> None:
+        """Silence prompts and the agent."""
+        party = party or self.caller
+        if self.joined == "alone":
+            self.agent.cut()
+        party.prompts.flush()
 
-    # ---- from the peer's page -----------------------------------------------------------------
+    def _report_prompts(self, party: Party) -> None:
+        for event in party.prompts.take_events():
+            if isinstance(event, MarkFinished):
+                leg = party.leg.address[1]
+                self._notify(wire.PlayFinished(leg, event.mark, event.played_ms, self._clock()))
 
-    def wish(self, wish: Wish) -> None:
-        """Carry out what the peer asks for in writing. Raises `RefusedEventError`."""
-        if isinstance(wish, Silence):
-            self._silence(cancel=wish.cancel)
-            return
-        if isinstance(wish, Key):
-            self._journal.note(TimelineKind.DTMF_IN, digit=wish.digit, method="channel")
-            self._key_pressed(wish.digit)
-            return
-        if isinstance(wish, ai.Instructions):
-            self._journal.figures.instructions = wish.text
-        if self._backend is not None:
-            self._tell(self._backend, wish)
-        elif not isinstance(wish, ai.Instructions | ai.ForgetInput):
-            if len(self._untold) >= _MAX_UNTOLD:
-                raise RefusedEventError("session_not_ready", "the agent is not connected yet")
-            self._untold.append(wish)
+    # ---- events -------------------------------------------------------------------------------
 
-    def _tell(self, backend: ai.Backend, request: ai.ClientRequest) -> None:
-        if isinstance(request, ai.UserText):
-            self._journal.said(request.item_id, ai.Utterance("caller", request.text))
-        backend.tell(request)
+    def _on_voice(self, event: wire.PlayStarted | wire.PlayFinished) -> None:
+        """The agent's place in the mix reports; later, as a card's word would come."""
+        asyncio.get_running_loop().call_soon(self.agent.on_played, event)
 
-    def _silence(self, *, cancel: bool) -> None:
-        if self._playing or self._inherited:
-            self._barge_in(self._clock())
-        if cancel and self._backend is not None:
-            self._backend.interrupt("")
-
-    # ---- from the leg -------------------------------------------------------------------------
-
-    def on_audio(self, pcm: bytes, flags: int) -> None:
-        """20 ms of the caller. Hot path."""
-        speech = not flags & _CONCEALED and self._vad.is_speech(pcm)
-        self._meter.caller_frame(speech, self._clock())
-        if self._send_audio is not None:
-            self._send_audio(pcm)
-
-    def on_leg_event(self, event: LegEvent) -> None:
-        """Note what happened to the leg, act on what concerns audio, and pass it on."""
+    def _on_caller_event(self, event: LegEvent) -> None:
+        """Note what happened to the caller's leg, act on what concerns audio, and pass it on."""
         journal = self._journal
         match event:
-            case wire.PlayStarted():
-                self._started(event)
-            case wire.PlayFinished():
-                self._finished(event)
+            case wire.PlayStarted() | wire.PlayFinished():
+                self.agent.on_played(event)
             case wire.Answered():
                 journal.answered(event.at_s)
             case wire.MediaChanged():
@@ -189,17 +206,12 @@ class Bridge:
                 )
             case wire.Dtmf():
                 journal.note(TimelineKind.DTMF_IN, digit=event.digit, method=event.method)
-                self._key_pressed(event.digit)
+                self.agent.on_key(event.digit)
             case wire.Quality():
                 journal.figures.quality = event
                 return
-            case wire.ChannelOpened():
-                if self._channel is not None:
-                    self._channel.on_opened()
-                return
-            case wire.ChannelText():
-                if self._channel is not None:
-                    self._channel.on_text(event.text)
+            case wire.ChannelOpened() | wire.ChannelText():
+                self.agent.on_channel(event)
                 return
             case wire.RtpStalled():
                 journal.note(TimelineKind.RTP_STALLED, silent_s=round(event.silent_s, 1))
@@ -209,127 +221,6 @@ class Bridge:
                 journal.note(TimelineKind.NOTE, text=f"{event.command} refused: {event.reason}")
         self._notify(event)
 
-    def _started(self, event: wire.PlayStarted) -> None:
-        playing = self._playing.get(event.mark) or self._silencing.get(event.mark)
-        if playing is not None and not playing.started:
-            playing.started = True
-            if playing.item_id:
-                self._journal.agent_heard(event.at_s)
-                self._tell_page(playing.item_id, "started")
-
-    def _finished(self, event: wire.PlayFinished) -> None:
-        playing = self._playing.pop(event.mark, None)
-        if playing is None:
-            # An interruption may cross the end of what it interrupts on the way to the card.
-            playing = self._silencing.get(event.mark)
-        if playing is None or playing.finished:
-            return
-        playing.finished = True
-        if playing.item_id:
-            if self._mark_of.get(playing.item_id) == event.mark:
-                del self._mark_of[playing.item_id]
-            self._journal.note(TimelineKind.AGENT_SILENT, at_s=event.at_s, played_ms=event.played_ms)
-            self._tell_page(playing.item_id, "stopped")
-
-    def _tell_page(self, item_id: str, what: PlayingNews) -> None:
-        if self._channel is not None:
-            self._channel.on_playing(item_id, what)
-
-    def _key_pressed(self, digit: str) -> None:
-        if self._backend is None:
-            return
-        if self._playing or self._inherited:
-            self._barge_in(self._clock())
-        self._backend.send_dtmf(digit)
-
-    # ---- from the backend ---------------------------------------------------------------------
-
-    def on_backend_audio(self, item_id: str, pcm: bytes) -> None:
-        """The agent speaks. Hot path."""
-        mark = self._mark_of.get(item_id)
-        if mark is None:
-            mark = self._new_mark()
-            self._mark_of[item_id] = mark
-            self._playing[mark] = _Playing(item_id)
-        self._leg.play(pcm, mark)
-
-    def on_backend_event(self, event: ai.BackendEvent) -> None:
-        """Note it, act on what concerns audio, and pass on what concerns the call."""
-        journal = self._journal
-        if self._channel is not None:
-            self._channel.on_backend_event(event)
-        match event:
-            case ai.SpeechStarted():
-                now = self._clock()
-                onset_at = self._meter.barge_in_from(now)
-                journal.note(TimelineKind.SPEECH_STARTED, at_s=onset_at)
-                if self._playing or self._inherited:
-                    self._barge_in(onset_at)
-                self._notify(event)
-            case ai.SpeechStopped():
-                journal.caller_finished(event.item_id)
-            case ai.ResponseStarted():
-                journal.note(TimelineKind.RESPONSE_STARTED)
-            case ai.ResponseDone():
-                # An answer that failed half-way leaves its items open.
-                self._close_marks()
-                journal.note(TimelineKind.RESPONSE_DONE, status=event.status, detail=event.detail)
-                self._notify(event)
-            case ai.AudioDone():
-                mark = self._mark_of.get(event.item_id)
-                if mark is not None:
-                    self._close_marks(mark)
-            case ai.Transcript():
-                if event.final:
-                    journal.said(event.item_id, event.utterance)
-                    self._notify(event)
-            case ai.ServiceNotice():
-                journal.note(TimelineKind.BACKEND_NOTICE, code=event.code, message=event.message)
-            case ai.FunctionCall() | ai.BackendLost():
-                self._notify(event)
-
-    # ---- barge-in -----------------------------------------------------------------------------
-
-    def _barge_in(self, onset_at: float) -> None:
-        """Silence the agent now; the card's answer says how much was heard."""
-        interrupted, self._playing = self._playing, {}
-        self._silencing |= interrupted
-        self._mark_of.clear()
-        self._inherited = False
-        flushed = asyncio.ensure_future(self._leg.flush())
-        self._flushing.add(flushed)
-
-        def on_flushed(done: asyncio.Future[wire.Flushed]) -> None:
-            self._flushing.discard(done)
-            for mark in interrupted:
-                del self._silencing[mark]
-            if not done.cancelled():
-                self._silenced(done.result(), interrupted, onset_at)
-
-        flushed.add_done_callback(on_flushed)
-        if self._backend is not None:
-            for playing in interrupted.values():
-                if playing.item_id:
-                    self._backend.interrupt(playing.item_id)
-
-    def _silenced(self, flushed: wire.Flushed, interrupted: dict[Mark, _Playing], onset_at: float) -> None:
-        if flushed.dropped_ms > 0:
-            stop_ms = self._meter.stopped(onset_at, flushed.at_s)
-            self._journal.note(
-                TimelineKind.BARGE_IN,
-                at_s=flushed.at_s,
-                stop_ms=round(stop_ms, 1),
-                played_ms=flushed.played_ms,
-                dropped_ms=flushed.dropped_ms,
-            )
-        for mark, playing in interrupted.items():
-            if playing.item_id and not playing.finished:
-                self._truncate(playing, flushed.played_ms if mark == flushed.mark else 0)
-
-    def _truncate(self, playing: _Playing, heard_ms: int) -> None:
-        if self._backend is not None:
-            self._backend.truncate(playing.item_id, heard_ms)
-        if self._channel is not None:
-            if playing.started:
-                self._channel.on_playing(playing.item_id, "cleared")
-            self._channel.on_truncated(playing.item_id, heard_ms)
+    def close(self) -> None:
+        """The call is over."""
+        self._mix.stop()

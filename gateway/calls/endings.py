@@ -4,6 +4,7 @@ from typing import Final
 
 from gateway.backends.contract import BackendError, FaultKind
 from gateway.core.termination import Reason, Termination
+from gateway.dialplan.runtime import FailureKind, StepFailedError
 from gateway.wire.card import LegClosed
 
 _FAULT_REASON: Final[dict[FaultKind, Reason]] = {
@@ -21,6 +22,21 @@ _NO_ANSWER: Final = 408
 def by_fault(error: BackendError) -> Termination:
     """The AI service is of no use."""
     return Termination(_FAULT_REASON[error.kind], str(error))
+
+
+_STEP_REASON: Final[dict[FailureKind, Reason]] = {
+    "busy": Reason.BUSY,
+    "no_answer": Reason.NO_ANSWER,
+    "refused": Reason.TARGET_REFUSED,
+    "unreachable": Reason.TARGET_UNREACHABLE,
+    "not_allowed": Reason.TARGET_NOT_ALLOWED,
+}
+
+
+def by_step(failure: StepFailedError) -> Termination:
+    """A step of the dialplan failed, and nothing in the plan took care of it."""
+    reason = _STEP_REASON.get(failure.kind, Reason.PLAN_FAILED)
+    return Termination(reason, f"{failure.kind}: {failure}")
 
 
 def by_leg(closed: LegClosed, *, answered: bool) -> Termination:

@@ -8,14 +8,17 @@ from secrets import token_hex
 from typing import Any, Final, Protocol
 
 from gateway.calls import checkpoint
-from gateway.calls.call import Call, CallSettings, MakeBackend
+from gateway.calls.call import Call
+from gateway.calls.call import Plan as CallPlan
 from gateway.calls.journal import CallFacts, Journal
+from gateway.calls.parts import CallSettings
 from gateway.config.models import GatewayConfig
 from gateway.core.ids import CallId, CardId, LegId
 from gateway.core.record import CallKind, CallRecord, TimelineKind
 from gateway.core.sip_uri import user_of
 from gateway.core.termination import Reason, Termination
 from gateway.dialplan.plan import Decision, Plan
+from gateway.dialplan.runtime import CallControl, CallFactsView, TalkRequest
 from gateway.errors import LocalError
 from gateway.legs.contract import Leg
 from gateway.observe.log import get_logger
@@ -39,13 +42,11 @@ class CallDependencies:
 
     config: GatewayConfig
     plan: Plan
-    make_backend: MakeBackend
-    apology: Callable[[str, int], bytes]
-    """PCM of the apology in a language, at a sample rate in Hz."""
+    calls: CallSettings
     store: RecordStore
     on_ended: Callable[[CallRecord], None]
     clock: Callable[[], float]
-    """CLOCK_MONOTONIC seconds."""
+    """CLOCK_MONOTONIC seconds; the same as the calls'."""
 
 
 class CallService:
@@ -140,16 +141,6 @@ class CallService:
         )
         return Journal(facts, self._deps.clock)
 
-    def _settings(self, agent_name: str, leg: Leg) -> CallSettings:
-        agent = self._deps.config.agents[agent_name]
-        return CallSettings(
-            agent_name=agent_name,
-            agent=agent,
-            make_backend=self._deps.make_backend,
-            apology=self._deps.apology(agent.language, leg.pcm_format.sample_rate_hz),
-            clock=self._deps.clock,
-        )
-
     def _refuse(self, leg: Leg, journal: Journal) -> None:
         termination = Termination(Reason.NO_ROUTE)
         leg.reject(*termination.sip_status)
@@ -165,7 +156,16 @@ class CallService:
             card=facts.card,
             personal={"from": facts.from_number, "to": facts.to_number, "peer": facts.peer},
         )
-        call = Call(leg, journal, self._settings(figures.agent, leg), adopted=adopted)
+        view = CallFactsView(facts.kind, "inbound", facts.to_number, facts.from_number)
+        call = Call(
+            leg,
+            view,
+            journal,
+            self._deps.calls,
+            _talk_with(figures.agent),
+            first_agent=figures.agent,
+            adopted=adopted,
+        )
         self._calls[call.id] = call
         self._on_leg[leg.address] = call.id
         self._track(self._live(call, leg), f"call {call.id}")
@@ -227,3 +227,10 @@ class CallService:
 def _party(kind: CallKind, text: str) -> str:
     """Who calls or is called; a WebRTC peer is named by the API, a phone in the header of a request."""
     return text if kind == "webrtc" else user_of(text)
+
+
+def _talk_with(agent: str) -> CallPlan:
+    async def plan(call: CallControl) -> None:
+        await call.talk(TalkRequest(agent))
+
+    return plan

@@ -50,8 +50,14 @@ class TimelineKind(StrEnum):
     TOOL_CALL = "tool_call"  # name, arguments (personal data)
     TOOL_RESULT = "tool_result"  # name, output (personal data)
     PROMPT = "prompt"  # name, language
-    HELD = "held"
-    RESUMED = "resumed"
+    DIALLING = "dialling"  # party, leg
+    DIAL_FAILED = "dial_failed"  # party, result, reason
+    JOINED = "joined"  # party, leg, agent
+    LEFT = "left"  # party
+    TRANSFER = "transfer"  # result, reason
+    RECORDING = "recording"  # state, duration_s
+    HELD = "held"  # party
+    RESUMED = "resumed"  # party
     RTP_STALLED = "rtp_stalled"  # silent_s
     RECOVERED = "recovered"  # after a restart of the core
     STEP = "step"  # of the dialplan: name

@@ -9,23 +9,28 @@ from typing import Any, Self
 
 from gateway.backends import contract as ai
 from gateway.calls import checkpoint
-from gateway.calls.call import Call, CallSettings
+from gateway.calls.call import Call
 from gateway.calls.journal import CallFacts, Journal
 from gateway.config.models import AgentConfig, OpenAIRealtimeAgent
 from gateway.core.call_state import CallState
 from gateway.core.ids import CallId
 from gateway.core.record import CallRecord, TimelineEvent, TimelineKind
+from gateway.dialplan.runtime import CallControl, CallFactsView, TalkRequest
 from gateway.legs.loopback import LoopbackLeg
 from gateway.wire.card import LegState
 from tests.scenarios.scripted_backend import Opening, ScriptedBackend
+from tests.scenarios.surroundings import surroundings
 from tests.scenarios.virtual_time import VirtualLoop
 from tests.sounds import frames, samples, steady, voiced
 
-APOLOGY = 3000
-"""Sample value of the apology, which lasts a second."""
+AGENT = "receptionist"
 
 _VOICE = frames(voiced(1000))
 _QUIET = steady(0, 20)
+
+
+async def _talk(call: CallControl) -> None:
+    await call.talk(TalkRequest(AGENT))
 
 
 class Caller:
@@ -78,14 +83,19 @@ class Stage:
         self.journal = journal or Journal(self._facts(), self.clock)
         self._openings = iter(openings)
         self._opened = asyncio.Event()
-        settings = CallSettings(
-            agent_name="receptionist",
-            agent=OpenAIRealtimeAgent(backend="openai_realtime", answer_budget_ms=answer_budget_ms),
-            make_backend=self._make_backend,
-            apology=steady(APOLOGY, 1000),
-            clock=self.clock,
+        agent = OpenAIRealtimeAgent(backend="openai_realtime", answer_budget_ms=answer_budget_ms)
+        self.journal.figures.agent = AGENT
+        self.settings = surroundings({AGENT: agent}, self._make_backend, self.clock)
+        facts = CallFactsView(self.leg.kind, "inbound", "200", "100")
+        self.call = Call(
+            self.leg,
+            facts,
+            self.journal,
+            self.settings,
+            _talk,
+            first_agent=AGENT,
+            adopted=journal is not None,
         )
-        self.call = Call(self.leg, self.journal, settings, adopted=journal is not None)
         self._run: asyncio.Task[CallRecord] | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._killed = False

@@ -12,7 +12,8 @@ from gateway.core.termination import Reason, Result
 from gateway.legs.loopback import LoopbackLeg
 from gateway.wire.card import RtpStalled
 from tests.scenarios.scripted_backend import Opening
-from tests.scenarios.stage import APOLOGY, Stage
+from tests.scenarios.stage import Stage
+from tests.scenarios.surroundings import APOLOGY
 
 ANSWER = 2000
 
@@ -96,7 +97,7 @@ async def test_what_the_agent_had_said_before_the_loss_is_heard_to_its_end() -> 
         await stage.later(2000)
         assert stage.caller.heard_ms(ANSWER) == 1000
         assert stage.events(K.AGENT_SILENT)
-        assert not stage.call.bridge.agent_audible
+        assert not stage.call.bridge.agent.audible
         stage.leg.peer.hang_up()
         await stage.over()
 

@@ -20,7 +20,7 @@ from gateway.errors import LocalError
 from gateway.legs.loopback import LoopbackLeg
 from gateway.wire import card as wire
 from tests.scenarios.scripted_backend import Opening, ScriptedBackend
-from tests.sounds import steady
+from tests.scenarios.surroundings import surroundings
 
 PLAN = Plan((Route("sales", "200", "seller"), Route("help", "3*", "helper")))
 CONFIG = GatewayConfig(agents={"seller": BotAgent(backend="bot"), "helper": BotAgent(backend="bot")})
@@ -61,8 +61,7 @@ class Core:
             CallDependencies(
                 config=CONFIG,
                 plan=PLAN,
-                make_backend=self._make_backend,
-                apology=lambda _language, _rate_hz: steady(1, 100),
+                calls=surroundings(CONFIG.agents, self._make_backend, self.clock),
                 store=self.store,
                 on_ended=self.ended.append,
                 clock=self.clock,
@@ -188,7 +187,7 @@ async def test_a_store_that_fails_is_logged_and_ends_nothing_else(
 async def test_no_number_stands_outside_the_personal_fields(logged: list[structlog.typing.EventDict]) -> None:
     core = Core()
     leg = core.leg()
-    core.service.on_incoming(leg, core.incoming("345"))
+    core.service.on_incoming(leg, core.incoming("30987654321"))
     await asyncio.sleep(1)
     core.backends[0].caller_said("item_1", "my password is swordfish")
     leg.peer.hang_up()
@@ -196,7 +195,7 @@ async def test_no_number_stands_outside_the_personal_fields(logged: list[structl
     assert len(logged) >= 2
     assert any(entry.get("personal", {}).get("from") == "100" for entry in logged)
     public = [{key: value for key, value in entry.items() if key != "personal"} for entry in logged]
-    for secret in ("345", "'100'", "192.0.2.1", "swordfish", "Anna"):
+    for secret in ("30987654321", "'100'", "192.0.2.1", "swordfish", "Anna"):
         assert secret not in str(public)
 
 

@@ -6,7 +6,8 @@ from gateway.backends.contract import BackendError, FaultKind
 from gateway.core.record import TimelineKind as K
 from gateway.core.termination import Reason, Result
 from tests.scenarios.scripted_backend import Opening
-from tests.scenarios.stage import APOLOGY, Stage
+from tests.scenarios.stage import Stage
+from tests.scenarios.surroundings import APOLOGY
 
 
 def fault(kind: FaultKind, *, retryable: bool = False) -> BackendError:

@@ -30,7 +30,7 @@ from gateway.store.database import DATABASE_NAME, Database
 from gateway.store.keys import KeyStore, Role
 from tests.contract.stand_in_card import CARD, StandInCard
 from tests.scenarios.scripted_backend import Opening, ScriptedBackend
-from tests.sounds import steady
+from tests.scenarios.surroundings import surroundings
 
 OFFER = (
     "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n"
@@ -69,8 +69,7 @@ class Rig:
             CallDependencies(
                 config=self.config,
                 plan=PLAN,
-                make_backend=self._make_backend,
-                apology=lambda _language, rate_hz: steady(1, 20, rate_hz),
+                calls=surroundings(self.config.agents, self._make_backend, clock),
                 store=self.store,
                 on_ended=self.ended.put_nowait,
                 clock=clock,

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from gateway.backends.contract import FunctionCall
-from gateway.calls.tools import END_CALL, TOOLS, tool_result
+from gateway.calls.tools import END_CALL, ToolSet, tool_result
 
 
 def test_end_call_is_offered_with_a_schema() -> None:
-    (tool,) = TOOLS
+    (tool,) = ToolSet().schemas
     assert (tool["type"], tool["name"]) == ("function", END_CALL)
     assert tool["parameters"]["type"] == "object"
     assert set(tool["parameters"]["required"]) <= set(tool["parameters"]["properties"])

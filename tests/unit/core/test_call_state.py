@@ -26,6 +26,7 @@ ALLOWED = {(a, b) for a, b in product(S, S) if allowed(a, b)}
         [S.OFFERED, S.RINGING, S.ANSWERING, S.TALKING, S.CLOSING, S.ENDED],
         [S.OFFERED, S.RINGING, S.ANSWERING, S.APOLOGISING, S.CLOSING, S.ENDED],
         [S.OFFERED, S.RINGING, S.ANSWERING, S.TALKING, S.RECOVERING, S.TALKING, S.ENDED],
+        [S.OFFERED, S.RINGING, S.ANSWERING, S.IN_PLAN, S.TALKING, S.BRIDGED, S.IN_PLAN, S.CLOSING, S.ENDED],
         [S.OFFERED, S.RECOVERING, S.APOLOGISING, S.CLOSING, S.ENDED],
     ],
 )
@@ -50,8 +51,10 @@ def test_an_apology_is_never_taken_back() -> None:
     assert {b for a, b in ALLOWED if a is S.APOLOGISING} == {S.CLOSING, S.ENDED}
 
 
-def test_nobody_talks_before_the_answer() -> None:
-    assert {a for a, b in ALLOWED if b is S.TALKING} == {S.ANSWERING, S.RECOVERING}
+@pytest.mark.parametrize("served", [S.IN_PLAN, S.TALKING, S.BRIDGED])
+def test_nobody_is_served_before_the_answer(served: CallState) -> None:
+    before = {a for a, b in ALLOWED if b is served}
+    assert before == {S.ANSWERING, S.RECOVERING, S.IN_PLAN, S.TALKING, S.BRIDGED} - {served}
 
 
 def test_the_error_names_both_states() -> None:

@@ -4,6 +4,14 @@ import pytest
 
 from gateway.core.termination import Reason, Result, Termination
 
+NORMAL = {
+    Reason.CALLER_HANGUP,
+    Reason.AGENT_HANGUP,
+    Reason.PLAN_ENDED,
+    Reason.PARTY_HANGUP,
+    Reason.TRANSFERRED,
+}
+
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_is_in_the_table(reason: Reason) -> None:
@@ -11,8 +19,12 @@ def test_every_reason_is_in_the_table(reason: Reason) -> None:
     status, phrase = termination.sip_status
     assert termination.result in Result
     assert phrase
-    assert (status == 200) == (reason in (Reason.CALLER_HANGUP, Reason.AGENT_HANGUP))
+    assert (status == 200) == (reason in NORMAL)
     assert status == 200 or 400 <= status <= 606
+
+
+def test_a_chosen_status_wins() -> None:
+    assert Termination(Reason.DECLINED, "Gone away", 410).sip_status == (410, "Gone away")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""What the parts of a call share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from gateway.calls.agent import MakeBackend
+from gateway.calls.dialling import Dialler
+from gateway.calls.queues import CallQueues
+from gateway.calls.ticker import Ticker
+from gateway.config.models import AgentConfig
+from gateway.dialplan.runtime import HttpReply, HttpRequest, Prompt
+
+
+class Sounds(Protocol):
+    """Where prompts come from."""
+
+    async def pcm(self, prompt: Prompt, sample_rate_hz: int) -> bytes:
+        """PCM of a prompt. Raises `LocalError` when it cannot be read or spoken."""
+
+    def apology(self, language: str, sample_rate_hz: int) -> bytes:
+        """What is said when nothing else can be; PCM."""
+
+
+class HttpClient(Protocol):
+    """Asks services of the operator's."""
+
+    async def ask(self, request: HttpRequest) -> HttpReply:
+        """Raises `StepFailedError` of the kinds timeout and error."""
+
+    def tell(self, request: HttpRequest) -> None:
+        """Send it some time soon; failures are logged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSettings:
+    """What a call needs from the outside; the same for all calls but for the agents' names."""
+
+    agents: Mapping[str, AgentConfig]
+    make_backend: MakeBackend
+    sounds: Sounds
+    dialler: Dialler
+    http: HttpClient
+    queues: CallQueues
+    ticker: Ticker
+    clock: Callable[[], float]
+    """CLOCK_MONOTONIC seconds."""
+    wall_clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    recordings: Path
+    """Directory of recordings."""
+    mix_rate_hz: int = 16000

@@ -1,0 +1,105 @@
+"""One leg that takes part in a call: the caller's, or that of somebody who was called."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Literal
+
+from gateway.core.audio import PcmFormat
+from gateway.core.ids import CallId, Mark
+from gateway.core.playout import Playout
+from gateway.legs.contract import Leg, LegEvent
+from gateway.media.overlay import overlay
+from gateway.media.resampler import Resampler
+from gateway.wire import card as wire
+
+Role = Literal["caller", "person"]
+
+_LIVE: Final = Mark(0xFFFFFFFE)
+"""Label of audio that is passed on as it comes; no item or prompt bears it."""
+
+
+class Party:
+    """A leg with its place in the bridge; implements `LegSink`."""
+
+    def __init__(
+        self, key: str, role: Role, leg: Leg, name: str, on_event: Callable[[LegEvent], None] | None = None
+    ) -> None:
+        """`key`: unique in the call. `name`: whom it stands for; personal data.
+
+        `on_event`: gets the leg's events instead of `answered` and `closed`.
+        """
+        self.key = key
+        self.role: Role = role
+        self.leg = leg
+        self.name = name
+        self.pcm_format: PcmFormat = leg.pcm_format
+        self.held = False
+        self.muted = False
+        self.route: Callable[[bytes, int], None] | None = None
+        """Where its audio goes; set by the bridge. Gets PCM and `HeardFlag` bits."""
+        self.tap: Callable[[bytes], None] | None = None
+        """Gets what it says, for a recording."""
+        self.tap_heard: Callable[[bytes], None] | None = None
+        """Gets what it is played live, for a recording."""
+        self._on_event = on_event
+        self.chosen = False
+        """Whether the call has taken it in."""
+        self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.closed: asyncio.Future[wire.LegClosed] = asyncio.get_running_loop().create_future()
+        self.prompts = Playout(leg.pcm_format)
+        """Prompts for this party alone, laid over what it hears of the others."""
+        self._resamplers: dict[int, Resampler] = {}
+
+    def attach(self, call_id: CallId) -> None:
+        """Take the leg over."""
+        self.leg.attach(call_id, self)
+
+    def on_audio(self, pcm: bytes, flags: int) -> None:
+        """20 ms of the far end. Hot path."""
+        if self.tap is not None:
+            self.tap(pcm)
+        if self.route is not None and not self.muted and not self.held:
+            self.route(pcm, flags)
+
+    def on_leg_event(self, event: LegEvent) -> None:
+        """Anything else."""
+        if self._on_event is not None:
+            self._on_event(event)
+            return
+        match event:
+            case wire.Answered():
+                if not self.answered.done():
+                    self.answered.set_result(None)
+            case wire.LegClosed():
+                if not self.closed.done():
+                    self.closed.set_result(event)
+            case wire.RtpStalled():
+                self.close("no audio comes from it any more")
+
+    def close(self, reason: str, status: int = 487) -> None:
+        """End its leg: BYE, or CANCEL while it rings."""
+        self.leg.close(status, reason)
+
+    def hear(self, pcm: bytes, sample_rate_hz: int) -> None:
+        """Play 20 ms of somebody else now. Hot path."""
+        if self.held:
+            return
+        rate_hz = self.pcm_format.sample_rate_hz
+        if sample_rate_hz != rate_hz:
+            resampler = self._resamplers.get(sample_rate_hz)
+            if resampler is None:
+                resampler = self._resamplers[sample_rate_hz] = Resampler(sample_rate_hz, rate_hz)
+            pcm = resampler.process(pcm)
+        if not self.prompts.drained:
+            above = self.prompts.next_frame()
+            if above is not None:
+                pcm = overlay(pcm, above)
+        if self.tap_heard is not None:
+            self.tap_heard(pcm)
+        self.leg.play(pcm, _LIVE, live=True)
+
+    def describe(self) -> str:
+        """Card, leg and format in a few words."""
+        card, leg = self.leg.address
+        marks = "".join(f" {word}" for word, on in (("held", self.held), ("muted", self.muted)) if on)
+        return f"{self.key} {card}/{leg} pcm@{self.pcm_format.sample_rate_hz}{marks}"

@@ -1,0 +1,384 @@
+"""What the steps of a dialplan, and the agent's tools, do with a call: `CallControl` made real."""
+
+import asyncio
+from collections.abc import Callable, MutableMapping
+from datetime import datetime
+from typing import Final
+
+from gateway.calls.agent import AgentSession, TalkLimits
+from gateway.calls.bridge import Bridge
+from gateway.calls.dialling import Hunt, RingAbout
+from gateway.calls.events import CallEndedError, CallEvents
+from gateway.calls.journal import Journal
+from gateway.calls.looped import Looped
+from gateway.calls.parts import CallSettings
+from gateway.calls.party import Party
+from gateway.calls.tools import ToolSet
+from gateway.calls.voicemail import record_caller
+from gateway.calls.waiting import Waiting
+from gateway.core.call_state import CallState
+from gateway.core.record import FieldValue, TimelineKind
+from gateway.core.termination import Reason, Termination
+from gateway.dialplan.runtime import (
+    CallFactsView,
+    ChoiceRequest,
+    DialRequest,
+    GatherRequest,
+    HttpReply,
+    HttpRequest,
+    Prompt,
+    QueueRequest,
+    Recorded,
+    RecordRequest,
+    StepFailedError,
+    TalkRequest,
+)
+from gateway.errors import LocalError
+from gateway.legs.contract import Leg
+from gateway.media.tones import ringback
+from gateway.wire import card as wire
+
+_ANSWER_TIMEOUT_S: Final = 10.0
+"""From our 200 to the card's word that it left."""
+_REFER_TIMEOUT_S: Final = 30.0
+_DTMF_GAP_S: Final = 0.2
+_TRANSCRIPT_LINES: Final = 20
+
+
+class CallVerbs:
+    """Implements `gateway.dialplan.runtime.CallControl` for one call."""
+
+    def __init__(
+        self,
+        leg: Leg,
+        facts: CallFactsView,
+        journal: Journal,
+        events: CallEvents,
+        bridge: Bridge,
+        agent: AgentSession,
+        settings: CallSettings,
+        enter: Callable[[CallState], None],
+        keep: Callable[[], None],
+    ) -> None:
+        self._leg = leg
+        self._facts = facts
+        self._journal = journal
+        self._events = events
+        self._bridge = bridge
+        self._agent = agent
+        self._settings = settings
+        self._enter = enter
+        self._keep = keep
+        self._rung = False
+        self._called = 0
+        self._variables: dict[str, str] = {}
+        self.tools: Callable[[TalkRequest], ToolSet] = lambda _request: ToolSet()
+        """Which functions a conversation offers the model."""
+        self.outcome = Reason.PLAN_ENDED
+        """Why the call ends when the plan has no more steps."""
+
+    # ---- facts --------------------------------------------------------------------------------
+
+    @property
+    def facts(self) -> CallFactsView:
+        """What is known from the call's beginning."""
+        return self._facts
+
+    @property
+    def variables(self) -> MutableMapping[str, str]:
+        """Of the plan."""
+        return self._variables
+
+    @property
+    def answered(self) -> bool:
+        """Whether the caller's side has been answered."""
+        return self._journal.figures.answered_s is not None
+
+    def now(self) -> datetime:
+        """Wall clock."""
+        return self._settings.wall_clock()
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self._settings.clock()
+
+    def note(self, step: str, **fields: FieldValue) -> None:
+        """A step of the plan."""
+        self._journal.step(step, fields)
+
+    # ---- ringing and answering ----------------------------------------------------------------
+
+    def prewarm(self, request: TalkRequest) -> None:
+        """Connect the agent that will talk first while the phone still rings."""
+        config = self._settings.agents[request.agent]
+        self._agent.start(request.agent, config, self._variables, self.tools(request))
+
+    async def ring(self, early: Prompt | None = None) -> None:
+        """180, once."""
+        if early is not None:
+            raise StepFailedError("not_possible", "early media is not possible on this leg")
+        if not self._rung and not self.answered:
+            self._rung = True
+            self._enter(CallState.RINGING)
+            self._leg.ring()
+            self._journal.note(TimelineKind.RINGING)
+
+    async def answer(self) -> None:
+        """Answer; an agent that is being connected has its budget for that."""
+        if self.answered:
+            return
+        await self.ring()
+        if self._agent.name:
+            budget_ms = self._settings.agents[self._agent.name].answer_budget_ms
+            deadline = self.monotonic() + budget_ms / 1000
+            while not self._agent.settled:
+                if await self._events.next(deadline) is None:
+                    break
+        self._enter(CallState.ANSWERING)
+        self._leg.answer()
+        deadline = self.monotonic() + _ANSWER_TIMEOUT_S
+        while not isinstance(event := await self._events.next(deadline), wire.Answered):
+            if event is None:
+                raise CallEndedError(Termination(Reason.SIGNALLING_FAILED, "the card did not answer"))
+            if isinstance(event, wire.Refused) and event.command == wire.Answer.__name__:
+                raise CallEndedError(Termination(Reason.SIGNALLING_FAILED, event.reason))
+        self._keep()
+
+    async def reject(self, status: int, reason: str) -> None:
+        """Refuse the call; after the answer it just ends."""
+        raise CallEndedError(Termination(Reason.DECLINED, reason, status))
+
+    async def hang_up(self) -> None:
+        """End the call."""
+        raise CallEndedError(Termination(self.outcome))
+
+    # ---- prompts and digits -------------------------------------------------------------------
+
+    async def play(self, prompts: tuple[Prompt, ...], *, interrupt_keys: str = "") -> str:
+        """Play to the end or to a key."""
+        await self._attend()
+        for prompt in prompts:
+            pcm = await self._pcm(prompt)
+            mark = self._bridge.play_prompt(pcm)
+            while True:
+                event = await self._events.next(None)
+                if isinstance(event, wire.PlayFinished) and event.mark == mark:
+                    break
+                if isinstance(event, wire.Dtmf) and event.digit in interrupt_keys:
+                    self._bridge.cut_prompts()
+                    return event.digit
+        return ""
+
+    async def _attend(self) -> None:
+        """The caller hears the plan, not an agent."""
+        await self.answer()
+        if self._bridge.agent_role != "away":
+            self._bridge.set_agent("away")
+        self._enter(CallState.IN_PLAN)
+
+    async def _pcm(self, prompt: Prompt) -> bytes:
+        return await self._events.during(self._spoken(prompt))
+
+    async def _spoken(self, prompt: Prompt) -> bytes:
+        try:
+            return await self._settings.sounds.pcm(prompt, self._leg.pcm_format.sample_rate_hz)
+        except LocalError as exc:
+            raise StepFailedError("error", str(exc)) from exc
+
+    async def gather(self, request: GatherRequest) -> str:
+        """Digits; the first one cuts the prompt."""
+        digits = await self.play(request.prompt, interrupt_keys="0123456789*#ABCD")
+        if digits and digits in request.end_keys:
+            return ""
+        while len(digits) < request.max_digits:
+            wait_s = request.between_s if digits else request.timeout_s
+            digit = await self._digit(self.monotonic() + wait_s)
+            if not digit or digit in request.end_keys:
+                break
+            digits += digit
+        return digits
+
+    async def _digit(self, deadline: float) -> str:
+        while (event := await self._events.next(deadline)) is not None:
+            if isinstance(event, wire.Dtmf):
+                return event.digit
+        return ""
+
+    async def send_dtmf(self, digits: str) -> None:
+        """Send digits to the caller's side."""
+        await self.answer()
+        try:
+            self._leg.send_dtmf(digits)
+        except LocalError as exc:
+            raise StepFailedError("not_possible", str(exc)) from exc
+        self._journal.note(TimelineKind.DTMF_OUT, digits=digits)
+        await self.wait(len(digits) * _DTMF_GAP_S)
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        await self.ring()
+        deadline = self.monotonic() + seconds
+        while await self._events.next(deadline) is not None:
+            pass
+
+    # ---- the agent ----------------------------------------------------------------------------
+
+    @property
+    def language(self) -> str:
+        """Language of the gateway's own prompts in this call."""
+        agent = self._settings.agents.get(self._journal.figures.agent)
+        return agent.language if agent is not None else "en"
+
+    async def go_on(self) -> None:
+        """The conversation of a call that an earlier core began."""
+        name = self._journal.figures.agent
+        self._bridge.set_agent("speak")
+        self.prewarm(TalkRequest(name))
+        await self._agent.go_on()
+        await self._agent.talk()
+        self.outcome = Reason.AGENT_HANGUP
+
+    async def talk(self, request: TalkRequest) -> str:
+        """The conversation with an agent."""
+        config = self._settings.agents.get(request.agent)
+        if config is None:
+            raise StepFailedError("error", f"there is no agent {request.agent}")
+        tools = self.tools(request)
+        if self._agent.name and not self._agent.serves(request.agent, tools):
+            await self._agent.release()
+        if request.instructions:
+            self._journal.figures.instructions = request.instructions
+        self._agent.start(request.agent, config, self._variables, tools)
+        await self.answer()
+        self._bridge.set_agent("speak")
+        try:
+            await self._agent.begin()
+            reason = await self._agent.talk(TalkLimits(request.max_duration_s, request.silence_s))
+            self.outcome = Reason.AGENT_HANGUP
+            return reason
+        finally:
+            self._bridge.set_agent("away")
+
+    async def choose(self, request: ChoiceRequest) -> str:
+        """Find out by speech what the caller wants."""
+        raise StepFailedError("not_possible", "choosing by speech is not possible yet; gather digits")
+
+    # ---- people -------------------------------------------------------------------------------
+
+    async def dial(self, request: DialRequest) -> None:
+        """Call people, join the first who answers, and stay until the conversation is over."""
+        await self.ring()
+        targets = request.targets
+        if request.strategy == "round_robin":
+            targets = self._settings.queues.rotate(request.key, targets)
+        waiting = await self._waiting_sound(request.hears)
+        try:
+            find = self._hunt(request.caller_id).find(targets, request.ring_s, request.strategy)
+            party = await self._events.during(find, waiting.on_event)
+        finally:
+            waiting.stop()
+        await self._converse(party)
+
+    async def _waiting_sound(self, prompt: Prompt | None) -> Looped:
+        """What a caller who was answered hears while others are called."""
+        pcm = b""
+        if self.answered:
+            await self._attend()
+            rate_hz = self._leg.pcm_format.sample_rate_hz
+            pcm = ringback(rate_hz) if prompt is None else await self._pcm(prompt)
+        return Looped(self._bridge, pcm)
+
+    def _hunt(self, caller_id: str) -> Hunt:
+        facts, figures = self._journal.facts, self._journal.figures
+        said = self._journal.conversation.utterances[-_TRANSCRIPT_LINES:]
+        about = RingAbout(
+            call_id=facts.id,
+            from_number=facts.from_number,
+            to_number=facts.to_number,
+            agent=figures.agent,
+            transcript=tuple((line.role, line.text) for line in said),
+            caller_id=caller_id,
+        )
+        return Hunt(self._settings.dialler, about, self.admit)
+
+    def admit(self, leg: Leg) -> Party:
+        """A leg that is being called for this call."""
+        self._called += 1
+        party = Party(f"person{self._called}", "person", leg, "")
+        party.attach(self._journal.facts.id)
+        self._journal.note(TimelineKind.DIALLING, party=party.key, leg=leg.kind)
+        return party
+
+    async def _converse(self, party: Party) -> None:
+        """Caller and person, until one of them leaves."""
+        try:
+            await self.answer()
+            self._enter(CallState.BRIDGED)
+            self._bridge.join(party, agent="away")
+            self._keep()
+            await self._events.during(_until(party.closed))
+        finally:
+            self._bridge.leave(party, agent="away")
+            if not party.closed.done():
+                party.close("the caller has gone")
+        self.outcome = Reason.PARTY_HANGUP
+
+    async def refer(self, target: str) -> None:
+        """Hand the caller's phone over (RFC 3515)."""
+        await self.answer()
+        try:
+            self._leg.transfer(target)
+        except LocalError as exc:
+            raise StepFailedError("not_possible", str(exc)) from exc
+        deadline = self.monotonic() + _REFER_TIMEOUT_S
+        while (event := await self._events.next(deadline)) is not None:
+            if isinstance(event, wire.Refused) and event.command == wire.Transfer.__name__:
+                raise StepFailedError("refused", event.reason)
+            if isinstance(event, wire.TransferProgress) and event.final:
+                self._journal.note(TimelineKind.TRANSFER, result=event.status, reason=event.reason)
+                if 200 <= event.status < 300:
+                    raise CallEndedError(Termination(Reason.TRANSFERRED))
+                raise StepFailedError("refused", f"{event.status} {event.reason}")
+        raise StepFailedError("timeout", "the phone did not say how the transfer went")
+
+    async def queue(self, request: QueueRequest) -> None:
+        """Wait for a person, the longest waiting caller first."""
+        await self._attend()
+        queues = self._settings.queues
+        music = b"" if request.music is None else await self._pcm(request.music)
+        async with queues.place(request.name, request.max_length, request.max_active) as place:
+            sound = Looped(self._bridge, music)
+            waiting = Waiting(request, place, queues, lambda: self._hunt(""), self._spoken, sound)
+            try:
+                party = await self._events.during(waiting.served(), sound.on_event)
+            finally:
+                sound.stop()
+            async with queues.serving(request.name, place):
+                await self._converse(party)
+
+    # ---- recording and services ---------------------------------------------------------------
+
+    async def record(self, request: RecordRequest) -> Recorded:
+        """Record the caller into a file."""
+        await self._attend()
+        return await record_caller(
+            request,
+            self._bridge,
+            self._events,
+            self._journal,
+            self._settings.recordings,
+            self.monotonic,
+        )
+
+    async def http(self, request: HttpRequest) -> HttpReply:
+        """Ask a service."""
+        await self.ring()
+        return await self._events.during(self._settings.http.ask(request))
+
+    def notify(self, request: HttpRequest) -> None:
+        """Tell a service."""
+        self._settings.http.tell(request)
+
+
+async def _until(future: "asyncio.Future[wire.LegClosed]") -> None:
+    await asyncio.wait([future])

@@ -1,0 +1,94 @@
+"""Recording what the caller says into a WAV file, until silence, a key or the limit."""
+
+import asyncio
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal
+
+from gateway.calls.bridge import Bridge
+from gateway.calls.events import CallEvents
+from gateway.calls.journal import Journal
+from gateway.core.audio import PTIME_MS, PcmFormat
+from gateway.core.record import TimelineKind
+from gateway.dialplan.runtime import Recorded, RecordRequest, StepFailedError
+from gateway.media.tones import beep
+from gateway.media.vad import VoiceActivity
+from gateway.wire import card as wire
+
+EndedBy = Literal["silence", "key", "limit"]
+
+_LOOK_S: Final = 0.1
+_MAX_S: Final = 3600.0
+
+
+class _Take:
+    """What has been heard so far, and for how long nothing."""
+
+    def __init__(self, pcm_format: PcmFormat) -> None:
+        self._vad = VoiceActivity(pcm_format.sample_rate_hz)
+        self.pcm = bytearray()
+        self.quiet_ms = 0
+
+    def on_audio(self, pcm: bytes) -> None:
+        self.pcm += pcm
+        self.quiet_ms = 0 if self._vad.is_speech(pcm) else self.quiet_ms + PTIME_MS
+
+
+async def record_caller(
+    request: RecordRequest,
+    bridge: Bridge,
+    events: CallEvents,
+    journal: Journal,
+    directory: Path,
+    clock: Callable[[], float],
+) -> Recorded:
+    """Record; what was recorded is kept also when the caller hangs up. Raises `StepFailedError`."""
+    pcm_format = bridge.caller.pcm_format
+    if request.beep:
+        mark = bridge.play_prompt(beep(pcm_format.sample_rate_hz))
+        while not (isinstance(event := await events.next(None), wire.PlayFinished) and event.mark == mark):
+            pass
+    take = _Take(pcm_format)
+    bridge.caller.tap = take.on_audio
+    journal.note(TimelineKind.RECORDING, state="started", mailbox=request.mailbox)
+    try:
+        ended_by = await _until_its_end(request, take, events, clock)
+    finally:
+        bridge.caller.tap = None
+        path = directory / request.mailbox / f"{journal.facts.id}.wav"
+        duration_s = round(len(take.pcm) / 2 / pcm_format.sample_rate_hz, 2)
+        if take.pcm:
+            await _save(path, bytes(take.pcm), pcm_format.sample_rate_hz)
+        journal.note(TimelineKind.RECORDING, state="ended", duration_s=duration_s)
+    return Recorded(str(path), duration_s, ended_by)
+
+
+async def _until_its_end(
+    request: RecordRequest, take: _Take, events: CallEvents, clock: Callable[[], float]
+) -> EndedBy:
+    deadline = clock() + min(request.max_s, _MAX_S)
+    while True:
+        event = await events.next(min(deadline, clock() + _LOOK_S))
+        if isinstance(event, wire.Dtmf) and event.digit in request.end_keys:
+            return "key"
+        if clock() >= deadline:
+            return "limit"
+        if take.quiet_ms >= request.silence_s * 1000:
+            return "silence"
+
+
+async def _save(path: Path, pcm: bytes, sample_rate_hz: int) -> None:
+    try:
+        await asyncio.to_thread(_write, path, pcm, sample_rate_hz)
+    except OSError as exc:
+        raise StepFailedError("error", f"the recording could not be written: {exc.strerror}") from exc
+
+
+def _write(path: Path, pcm: bytes, sample_rate_hz: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(sample_rate_hz)
+        writer.writeframes(pcm)

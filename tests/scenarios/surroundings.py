@@ -1,0 +1,83 @@
+"""What a call stands on, for calls in virtual time."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gateway.backends import contract as ai
+from gateway.calls.dialling import Dialler, NoDialler
+from gateway.calls.parts import CallSettings
+from gateway.calls.queues import CallQueues
+from gateway.calls.ticker import Ticker
+from gateway.config.models import AgentConfig
+from gateway.dialplan.runtime import HttpReply, HttpRequest, Prompt, Say
+from gateway.media.sounds import SoundError
+from tests.sounds import steady
+
+APOLOGY = 3000
+"""Sample value of the apology, which lasts a second."""
+
+
+class SteadySounds:
+    """Every prompt is a steady value for a while: `{"menu": (1500, 400)}` is 400 ms of 1500."""
+
+    def __init__(self, prompts: Mapping[str, tuple[int, int]]) -> None:
+        self._prompts = prompts
+
+    async def pcm(self, prompt: Prompt, sample_rate_hz: int) -> bytes:
+        """As the protocol says; unknown ones cannot be read."""
+        name = prompt.text if isinstance(prompt, Say) else prompt.path.stem
+        if name not in self._prompts:
+            raise SoundError(f"there is no sound {name}")
+        value, duration_ms = self._prompts[name]
+        return steady(value, duration_ms * sample_rate_hz // 8000)
+
+    def apology(self, _language: str, sample_rate_hz: int) -> bytes:
+        """A second."""
+        return steady(APOLOGY, 1000 * sample_rate_hz // 8000)
+
+
+class ScriptedHttp:
+    """Answers by URL, or with a failure."""
+
+    def __init__(self, replies: Mapping[str, HttpReply | Exception]) -> None:
+        self._replies = replies
+        self.asked: list[HttpRequest] = []
+        self.told: list[HttpRequest] = []
+
+    async def ask(self, request: HttpRequest) -> HttpReply:
+        """As the protocol says."""
+        self.asked.append(request)
+        reply = self._replies[request.url]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def tell(self, request: HttpRequest) -> None:
+        """Remember it."""
+        self.told.append(request)
+
+
+def surroundings(
+    agents: Mapping[str, AgentConfig],
+    make_backend: Callable[[AgentConfig, ai.BackendContext, tuple[dict[str, Any], ...]], ai.Backend],
+    clock: Callable[[], float],
+    *,
+    prompts: Mapping[str, tuple[int, int]] | None = None,
+    http: Mapping[str, HttpReply | Exception] | None = None,
+    dialler: Dialler | None = None,
+    queues: CallQueues | None = None,
+    recordings: Path | None = None,
+) -> CallSettings:
+    """Settings for calls on a virtual loop."""
+    return CallSettings(
+        agents=agents,
+        make_backend=make_backend,
+        sounds=SteadySounds(prompts or {}),
+        dialler=dialler or NoDialler(),
+        http=ScriptedHttp(http or {}),
+        queues=queues or CallQueues(),
+        ticker=Ticker(),
+        clock=clock,
+        recordings=recordings or Path("recordings"),
+    )
