@@ -61,9 +61,6 @@ class _Failures:
         self._burst = burst
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._buckets
-
     def count(self, key: str, now: float) -> bool:
         """Count one; False if there are too many already."""
         bucket = self._buckets.setdefault(key, TokenBucket(per_s=1 / _RETRY_S, burst=self._burst))

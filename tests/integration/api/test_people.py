@@ -1,0 +1,368 @@
+"""People over HTTP: sign-in, a page's line, answering, hanging up. Cards, calls and database are real."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import WSMsgType
+
+from gateway.core.ids import CallId
+from gateway.legs.people import messages as page
+from gateway.legs.people.ring import RingFailedError, RingInfo
+from gateway.wire import card as wire
+from tests.integration.api.rig import PASSWORD, SDP, Rig, problem
+
+INFO = RingInfo(
+    from_party="+4930123", to="+4930555", transcript=(page.TranscriptLine("caller", "hello"),), timeout_s=10
+)
+
+
+class Line:
+    """A page's WebSocket."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+        self.id = ""
+
+    async def say(self, **message: Any) -> None:
+        await self.socket.send_str(json.dumps(message))
+
+    async def told(self, kind: str) -> dict[str, Any]:
+        """The next message, which has to be of this kind."""
+        async with asyncio.timeout(5):
+            message: dict[str, Any] = await self.socket.receive_json()
+        assert message["type"] == kind, message
+        return message
+
+    async def closed(self, within_s: float = 5) -> int:
+        """The code that the connection was closed with."""
+        async with asyncio.timeout(within_s):
+            message = await self.socket.receive()
+        assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED), message
+        assert self.socket.close_code is not None
+        return self.socket.close_code
+
+
+async def sign_in(rig: Rig, user: str = "olivia", password: str = PASSWORD) -> str:
+    """A token."""
+    body = {"user": user, "password": password}
+    async with rig.send("POST", "/v1/people/sign-in", json=body) as response:
+        assert response.status == 200, await response.text()
+        answer = await response.json()
+        assert response.headers["Cache-Control"] == "no-store"
+        assert "Set-Cookie" not in response.headers
+    assert (answer["user"], answer["expires_in"]) == (user, 12 * 3600)
+    return str(answer["token"])
+
+
+@asynccontextmanager
+async def connected(rig: Rig, **headers: str) -> AsyncIterator[Line]:
+    """A WebSocket that has said nothing yet."""
+    async with rig.http.ws_connect(f"{rig.base}/v1/people/line", headers=headers) as socket:
+        yield Line(socket)
+
+
+@asynccontextmanager
+async def line(rig: Rig, token: str, *, ready: bool = True, resume: str = "") -> AsyncIterator[Line]:
+    """A page that is signed in."""
+    async with connected(rig) as it:
+        await it.say(type="sign_in", token=token, resume=resume)
+        it.id = (await it.told("signed_in"))["line_id"]
+        if ready:
+            await it.say(type="ready")
+            await there(rig, "olivia", "ready")
+        yield it
+
+
+async def there(rig: Rig, user: str, presence: str) -> None:
+    """Wait until a person is seen like this."""
+    async with asyncio.timeout(5):
+        while rig.people.presence(user) != presence:
+            async with rig.send("GET", "/healthz"):  # lets the server do its part in between
+                pass
+
+
+def answer(rig: Rig, token: str, ring_id: str, line_id: str) -> "aiohttp.client._RequestContextManager":
+    path = f"/v1/realtime/calls?answer={ring_id}&line={line_id}"
+    return rig.offer(path, key=token)
+
+
+class Sink:
+    """Owner of a leg that was answered."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[object] = asyncio.Queue()
+
+    def on_audio(self, pcm: bytes, flags: int) -> None:
+        """Not of interest here."""
+
+    def on_leg_event(self, event: object) -> None:
+        self.events.put_nowait(event)
+
+    async def closed(self) -> wire.LegClosed:
+        """Wait for the end of the leg."""
+        async with asyncio.timeout(5):
+            while not isinstance(event := await self.events.get(), wire.LegClosed):
+                pass
+        return event
+
+
+# ---- signing in -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ('{"user": "olivia", "password": "wrong password"}', 401),
+        ('{"user": "nobody", "password": "a password of people"}', 401),
+        ('{"user": "olivia"}', 400),
+        ('{"user": "olivia", "password": 12345678}', 400),
+        ('{"user": "' + "x" * 65 + '", "password": "x"}', 400),
+        ("not json", 400),
+        ("[" * 2000, 400),
+        ("x" * 5000, 413),
+    ],
+)
+async def test_what_is_no_sign_in(rig: Rig, body: str, status: int) -> None:
+    headers = {"Content-Type": "application/json"}
+    async with rig.send("POST", "/v1/people/sign-in", headers=headers, data=body) as response:
+        found = await problem(response, status)
+    assert "a password of people" not in str(found)
+
+
+async def test_a_form_of_another_page_cannot_sign_in(rig: Rig) -> None:
+    body = json.dumps({"user": "olivia", "password": PASSWORD})
+    async with rig.send("POST", "/v1/people/sign-in", data=body) as response:
+        await problem(response, 415)
+    headers = {"Content-Type": "application/json", "Origin": "https://evil.example"}
+    async with rig.send("POST", "/v1/people/sign-in", headers=headers, data=body) as response:
+        await problem(response, 403)
+
+
+async def test_guessing_is_slowed_down(rig: Rig) -> None:
+    body = {"user": "olivia", "password": "wrong"}
+    for _ in range(10):
+        async with rig.send("POST", "/v1/people/sign-in", json=body) as response:
+            await problem(response, 401)
+    async with rig.send("POST", "/v1/people/sign-in", json=body | {"password": PASSWORD}) as response:
+        await problem(response, 429)
+        assert int(response.headers["Retry-After"]) > 0
+
+
+async def test_a_person_may_use_the_phone_and_nothing_else(rig: Rig) -> None:
+    await rig.key("admin")
+    token = await sign_in(rig)
+    async with rig.send("GET", "/v1/calls", key=token) as response:
+        await problem(response, 403)
+    async with rig.send("POST", "/v1/realtime/client_secrets", key=token, json={}) as response:
+        await problem(response, 403)
+    async with rig.send("GET", "/phone/agents.json", key=token) as response:
+        assert (await response.json())["agents"] == ["seller", "helper"]
+    mine = await rig.place(key=token)
+    others = await rig.place(key=await rig.key())
+    async with rig.send("DELETE", others, key=token) as response:
+        await problem(response, 403)
+    async with rig.send("DELETE", mine, key=token) as response:
+        assert response.status == 200
+    assert (await rig.record()).from_number == "person olivia"
+
+
+async def test_signing_out_ends_the_token_and_the_line(rig: Rig) -> None:
+    token = await sign_in(rig)
+    other = await sign_in(rig)
+    async with line(rig, token) as it, line(rig, other) as stays:
+        async with rig.send("POST", "/v1/people/sign-out", key=token) as response:
+            assert response.status == 204
+        assert await it.closed() == 4401
+        await stays.say(type="hold")
+        await stays.told("refused")
+    async with rig.send("GET", "/phone/agents.json", key=token) as response:
+        await problem(response, 401)
+    await there(rig, "olivia", "offline")
+
+
+# ---- the line -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        '{"type": "sign_in", "token": "ps_made-up"}',
+        '{"type": "sign_in"}',
+        '{"type": "ready"}',
+        "rubbish",
+        "[" * 2000,
+    ],
+)
+async def test_a_line_without_a_good_token_is_closed(rig: Rig, first: str) -> None:
+    async with connected(rig) as it:
+        await it.socket.send_str(first)
+        assert await it.closed() == 4401
+
+
+async def test_a_line_of_another_origin_is_refused(rig: Rig) -> None:
+    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+        async with connected(rig, Origin="https://evil.example"):
+            pass
+    assert caught.value.status == 403
+
+
+async def test_a_line_that_says_nothing_is_closed(rig: Rig) -> None:
+    async with connected(rig) as it:
+        assert await it.closed(within_s=8) == 4408
+
+
+async def test_rubbish_is_refused_and_a_flood_ends_the_line(rig: Rig) -> None:
+    async with line(rig, await sign_in(rig)) as it:
+        await it.socket.send_str("rubbish")
+        await it.told("refused")
+        await it.socket.send_bytes(b"x")
+        await it.told("refused")
+        for _ in range(60):
+            await it.say(type="ready")
+        assert await it.closed() == 4429
+
+
+async def test_a_page_that_vanishes_is_missed_within_ten_seconds(rig: Rig) -> None:
+    token = await sign_in(rig)
+    async with line(rig, token):
+        ring = rig.people.ring("olivia", RingInfo(from_party="a", to="b", timeout_s=60))
+        # From here on the page reads nothing, as if its machine had been cut off: no pongs.
+        with pytest.raises(RingFailedError) as caught:
+            async with asyncio.timeout(10):
+                await ring.answered()
+    assert caught.value.reason == "gone"
+
+
+# ---- answering ------------------------------------------------------------------------------------
+
+
+async def test_a_ring_is_answered_talked_on_and_left(rig: Rig) -> None:
+    token = await sign_in(rig)
+    async with line(rig, token) as it:
+        ring = rig.people.ring("olivia", INFO)
+        told = await it.told("ring")
+        assert told == {
+            "type": "ring",
+            "ring_id": ring.id,
+            "from": "+4930123",
+            "to": "+4930555",
+            "agent": "",
+            "transcript": [{"role": "caller", "text": "hello"}],
+        }
+        async with answer(rig, token, ring.id, it.id) as response:
+            assert response.status == 201, await response.text()
+            location = response.headers["Location"]
+            assert (await response.text()).startswith("v=0")
+        leg = await ring.answered()
+        assert rig.service.live == 0
+        assert rig.backends == []
+        sink = Sink()
+        asked: asyncio.Queue[page.LineRequest] = asyncio.Queue()
+        leg.attach(CallId("call_1"), sink)
+        leg.answer()
+        assert ring.line is not None
+        ring.line.attach(asked.put_nowait)
+        ring.line.joined(CallId("call_1"))
+        assert (await it.told("joined"))["call_id"] == "call_1"
+        await it.say(type="hold")
+        assert await asked.get() == "hold"
+        async with rig.send("DELETE", location, key=await sign_in(rig, "otto")) as response:
+            await problem(response, 404)
+        async with rig.send("DELETE", location, key=token) as response:
+            assert response.status == 204
+        assert await asked.get() == "hang_up"
+        leg.close(200, "bye")
+        await sink.closed()
+        ring.line.left("hung_up")
+        assert (await it.told("left"))["reason"] == "hung_up"
+        async with rig.send("DELETE", location, key=token) as response:
+            await problem(response, 404)
+
+
+async def test_two_pages_ring_and_one_wins(rig: Rig) -> None:
+    token = await sign_in(rig)
+    async with line(rig, token) as first, line(rig, await sign_in(rig)) as second:
+        await second.say(type="hold")
+        await second.told("refused")  # so that its `ready` has been heard
+        ring = rig.people.ring("olivia", INFO)
+        await first.told("ring")
+        await second.told("ring")
+        async with answer(rig, token, ring.id, second.id) as response:
+            assert response.status == 201
+        assert (await first.told("ring_ended"))["reason"] == "answered_elsewhere"
+        async with answer(rig, token, ring.id, first.id) as response:
+            await problem(response, 409)
+        leg = await ring.answered()
+        assert leg.kind == "webrtc"
+        assert len(rig.card.legs) == 1
+        leg.close(200, "bye")
+
+
+async def test_declining_and_the_callers_end_are_told(rig: Rig) -> None:
+    async with line(rig, await sign_in(rig)) as it:
+        ring = rig.people.ring("olivia", INFO)
+        await it.say(type="decline", ring_id=(await it.told("ring"))["ring_id"])
+        with pytest.raises(RingFailedError) as caught:
+            await ring.answered()
+        assert caught.value.reason == "declined"
+        assert (await it.told("ring_ended"))["reason"] == "declined"
+        again = rig.people.ring("olivia", INFO)
+        await it.told("ring")
+        again.cancel()
+        assert (await it.told("ring_ended"))["reason"] == "caller_hangup"
+
+
+async def test_a_refused_offer_lets_it_ring_on(rig: Rig) -> None:
+    token = await sign_in(rig)
+    async with line(rig, token) as it:
+        ring = rig.people.ring("olivia", INFO)
+        await it.told("ring")
+        rig.card.refusal = (488, "no codec")
+        async with answer(rig, token, ring.id, it.id) as response:
+            await problem(response, 488)
+        rig.card.refusal = None
+        path = f"/v1/realtime/calls?answer={ring.id}&line={it.id}"
+        async with rig.send("POST", path, key=token, headers=SDP, data="rubbish") as response:
+            await problem(response, 400)
+        assert not ring.over
+        async with answer(rig, token, ring.id, it.id) as response:
+            assert response.status == 201
+        (await ring.answered()).close(200, "bye")
+
+
+async def test_a_ring_that_ends_while_its_answer_is_on_the_way(rig: Rig) -> None:
+    token = await sign_in(rig)
+    rig.card.silent = True
+    async with line(rig, token) as it:
+        ring = rig.people.ring("olivia", INFO)
+        await it.told("ring")
+        request = asyncio.create_task(answer(rig, token, ring.id, it.id).__aenter__())
+        await rig.card.until(lambda: len(rig.card.offers) == 1)
+        ring.cancel()
+        rig.card.accept(rig.card.offers[0])
+        response = await request
+        await problem(response, 409)
+        response.release()
+    await rig.card.until(lambda: not rig.card.legs)
+    assert rig.service.live == 0
+
+
+@pytest.mark.parametrize("query", ["answer=rg_x&line=ln_x", "answer=", "answer=rg_x"])
+async def test_what_does_not_ring_cannot_be_answered(rig: Rig, query: str) -> None:
+    token = await sign_in(rig)
+    async with rig.offer(f"/v1/realtime/calls?{query}", key=token) as response:
+        await problem(response, 409)
+    async with rig.offer(f"/v1/realtime/calls?{query}", key=await rig.key("admin")) as response:
+        await problem(response, 401)
+    assert rig.card.offers == []
+
+
+async def test_an_address_of_an_answer_is_no_number(rig: Rig) -> None:
+    async with rig.offer("/v1/realtime/calls?to=ring:abc") as response:
+        assert response.status in (404, 503)
+    assert rig.service.live == 0
