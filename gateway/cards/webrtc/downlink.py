@@ -1,6 +1,8 @@
 """What a peer gets to hear: playout, packet time, encoder. No I/O.
 
-The encoder is told to expect at least 10 % loss, since libopus leaves the FEC out below.
+The encoder is told to expect at least 10 % loss, since libopus leaves the FEC out below. Lasting silence
+is encoded by Opus once and that packet sent again and again, which costs nothing and harms no word after it.
+(G.722 adapts from sample to sample, so that its two ends would lose each other.)
 """
 
 from dataclasses import dataclass
@@ -48,6 +50,8 @@ class Downlink:
         self._outgoing = Outgoing(pcm_format.frame_bytes, kind.clock_rate_hz)
         self._encoder = make_encoder(kind.name, pcm_format.sample_rate_hz)
         self._loss_percent = _LEAST_LOSS_PERCENT
+        self._silence = b""
+        """Packet of the silence that lasts; empty while there is none."""
         self._tune()
 
     @property
@@ -76,8 +80,13 @@ class Downlink:
         block = self._outgoing.tick(self.playout.next_frame())
         if block is None:
             return None
-        return self._encoder.encode(block.pcm), block.timestamp
+        if not block.settled or not isinstance(self._encoder, OpusEncoder):
+            self._silence = b""
+            return self._encoder.encode(block.pcm), block.timestamp
+        self._silence = self._silence or self._encoder.encode(block.pcm)
+        return self._silence, block.timestamp
 
     def _tune(self) -> None:
+        self._silence = b""
         if isinstance(self._encoder, OpusEncoder):
             self._encoder.tune(bitrate_bps=self.tier.bitrate_bps, fec=True, loss_percent=self._loss_percent)

@@ -1,8 +1,8 @@
-"""From playout frames to what is encoded and sent: packet time, the silence behind speech. Pure.
+"""From playout frames to what is encoded and sent: packet time, and silence where nothing is said. Pure.
 
-A receiver takes a stream that just stops for packets that are late, and stretches the last sound: 359 ms
-until silence were measured. A few packets of encoded silence end it within 106 ms. After them nothing is
-sent until there is something to say; the timestamp runs on with the clock (RFC 3550 section 5.1).
+The stream never pauses. A receiver takes one that just stops for packets that are late: it stretches the
+last sound (359 ms until silence were measured; with packets of silence 106 ms) and goes on to count all
+that it makes up as concealed.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from typing import Final
 
 from gateway.core.audio import PTIME_MS
 
-SILENCE_FRAMES: Final = 5
-"""Frames of silence behind the last audio."""
+SETTLING_FRAMES: Final = 25
+"""After so much silence an encoder has forgotten what was said before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class Block:
     pcm: bytes
     timestamp: int
     """RTP timestamp from the beginning of the stream; the sender adds its random offset."""
+    settled: bool
+    """All silence, and so long that an encoder would go on to say the same."""
 
 
 class Outgoing:
@@ -32,8 +34,7 @@ class Outgoing:
         self._frames_per_packet = 1
         self._frames: list[bytes] = []
         self._timestamp = 0
-        self._silence_due = SILENCE_FRAMES
-        """Silence also comes first: it settles the receiver's jitter buffer before the first word."""
+        self._silent_frames = 0
 
     @property
     def ptime_ms(self) -> int:
@@ -49,17 +50,10 @@ class Outgoing:
     def tick(self, frame: bytes | None) -> Block | None:
         """20 ms passed; `frame` is what is to be heard next, None for silence."""
         at, self._timestamp = self._timestamp, self._timestamp + self._step
-        if frame is not None:
-            self._silence_due = SILENCE_FRAMES
-        elif self._silence_due > 0:
-            self._silence_due -= 1
-            frame = self._silence
-        elif self._frames:
-            frame = self._silence
-        else:
-            return None
-        self._frames.append(frame)
+        self._silent_frames = 0 if frame is not None else self._silent_frames + 1
+        self._frames.append(self._silence if frame is None else frame)
         if len(self._frames) < self._frames_per_packet:
             return None
         frames, self._frames = self._frames, []
-        return Block(b"".join(frames), at - (len(frames) - 1) * self._step)
+        settled = self._silent_frames >= SETTLING_FRAMES + len(frames)
+        return Block(b"".join(frames), at - (len(frames) - 1) * self._step, settled)

@@ -119,6 +119,41 @@ def test_speech_over_a_lossy_network_is_complete(loss: float) -> None:
     assert _resemblance(b"".join(heard), undisturbed) > 0.97
 
 
+def _likeness_db(heard: bytes, said: bytes, at: int) -> float:
+    """Signal to error of what is heard from sample `at` on, at the best delay of up to 12 ms."""
+    hear, say = samples(heard)[at:], samples(said)
+    errors = [hear[delay : delay + len(say)] - say for delay in range(192)]
+    return float(10 * np.log10((say @ say) / min(error @ error for error in errors)))
+
+
+@pytest.mark.parametrize("tier", ["32k/20ms", "24k/20ms"])
+def test_words_after_silence_from_stock_are_as_good_as_after_encoded_silence(tier: str) -> None:
+    pcm_format, word, likeness = PcmFormat(16000), voiced(200, 16000), []
+    for stock in (True, False):
+        downlink, decoder, heard, starts = Downlink(OPUS, pcm_format), make_decoder("opus", 16000), b"", []
+        downlink.set_tier(tier)
+        for pause_ticks in range(100, 112):
+            starts.append(len(heard) // 2)
+            pause = b"" if stock else bytes(pause_ticks * pcm_format.frame_bytes)
+            downlink.playout.play(word + pause, Mark(1), last=True)
+            packets = [downlink.tick() for _ in range(10 + pause_ticks)]
+            heard += b"".join(decoder.decode(packet[0]) for packet in packets if packet)
+            assert np.abs(samples(heard)[-320 * 50 :]).max() <= 16  # -66 dBFS
+        likeness.append(np.mean([_likeness_db(heard, word, at) for at in starts]))
+    assert likeness[0] > likeness[1] - 1.0
+
+
+def test_lasting_silence_is_not_encoded_again() -> None:
+    downlink = Downlink(OPUS, PcmFormat(16000))
+    packets = [packet[0] for packet in (downlink.tick() for _ in range(100)) if packet]
+    assert len(packets) == 100
+    assert len({id(packet) for packet in packets[30:]}) == 1
+    downlink.set_tier("32k/20ms")
+    again = downlink.tick()
+    assert again is not None
+    assert again[0] is not packets[-1]
+
+
 def test_a_new_stream_keeps_the_counters() -> None:
     uplink = Uplink(OPUS, PcmFormat(16000), 0.0)
     packet = make_encoder("opus", 16000).encode(bytes(640))

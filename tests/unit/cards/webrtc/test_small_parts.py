@@ -5,7 +5,7 @@ import pytest
 from gateway.cards.webrtc.arrivals import Arrivals
 from gateway.cards.webrtc.incoming import Incoming
 from gateway.cards.webrtc.limiter import Limiter
-from gateway.cards.webrtc.outgoing import SILENCE_FRAMES, Outgoing
+from gateway.cards.webrtc.outgoing import SETTLING_FRAMES, Outgoing
 from gateway.cards.webrtc.spread import DelaySpread
 from gateway.cards.webrtc.tick import TickSchedule
 
@@ -34,42 +34,41 @@ class TestTick:
 
 
 class TestOutgoing:
-    def _begun(self) -> Outgoing:
+    def test_silence_is_sent_for_as_long_as_there_is_nothing_to_say(self) -> None:
         outgoing = Outgoing(FRAME, 48000)
-        for _ in range(SILENCE_FRAMES):
-            assert outgoing.tick(None) is not None
-        assert outgoing.tick(None) is None
-        return outgoing
+        said = [None, LOUD, *[None] * 200, LOUD]
+        blocks = [block for block in map(outgoing.tick, said) if block]
+        assert [block.pcm for block in blocks] == [frame or SILENT for frame in said]
+        assert [block.timestamp for block in blocks] == [960 * k for k in range(len(said))]
 
-    def test_silence_follows_the_last_audio_and_then_nothing(self) -> None:
-        outgoing = self._begun()
-        blocks = [outgoing.tick(frame) for frame in [LOUD, *[None] * 10]]
-        assert [block.pcm for block in blocks if block] == [LOUD] + [SILENT] * SILENCE_FRAMES
-        assert blocks[SILENCE_FRAMES + 1 :] == [None] * 5
+    def test_silence_settles_after_a_while_and_speech_ends_that(self) -> None:
+        outgoing = Outgoing(FRAME, 48000)
+        said = [LOUD, *[None] * (SETTLING_FRAMES + 3), LOUD, None]
+        settled = [block.settled for block in map(outgoing.tick, said) if block]
+        assert settled == [False] * (1 + SETTLING_FRAMES) + [True] * 3 + [False] * 2
 
-    def test_the_timestamp_runs_on_while_nothing_is_sent(self) -> None:
-        outgoing = self._begun()
-        for _ in range(100):
-            outgoing.tick(None)
-        block = outgoing.tick(LOUD)
-        assert block is not None
-        assert block.timestamp == (SILENCE_FRAMES + 1 + 100) * 960
+    def test_a_long_packet_is_settled_only_as_a_whole(self) -> None:
+        outgoing = Outgoing(FRAME, 48000)
+        outgoing.set_ptime(60)
+        blocks = [block for block in map(outgoing.tick, [LOUD, *[None] * 35]) if block]
+        assert [block.settled for block in blocks] == [False] * 9 + [True] * 3
 
     def test_longer_packets_begin_where_their_first_frame_does(self) -> None:
-        outgoing = self._begun()
+        outgoing = Outgoing(FRAME, 48000)
+        outgoing.tick(None)
         outgoing.set_ptime(60)
         blocks = [outgoing.tick(LOUD) for _ in range(6)]
         sent = [block for block in blocks if block]
         assert [len(block.pcm) for block in sent] == [3 * FRAME] * 2
-        assert sent[0].timestamp == (SILENCE_FRAMES + 1) * 960
+        assert sent[0].timestamp == 960
         assert sent[1].timestamp - sent[0].timestamp == 3 * 960
 
     def test_a_packet_that_was_begun_is_filled_up(self) -> None:
-        outgoing = self._begun()
+        outgoing = Outgoing(FRAME, 48000)
         outgoing.set_ptime(60)
         sent = [block for block in [outgoing.tick(f) for f in [LOUD, *[None] * 10]] if block]
         assert sent[0].pcm == LOUD + SILENT + SILENT
-        assert sum(len(block.pcm) for block in sent) == 6 * FRAME
+        assert [block.pcm for block in sent[1:]] == [SILENT * 3] * 2
 
     @pytest.mark.parametrize("ptime_ms", [0, 10, 30, 80])
     def test_other_packet_times_are_refused(self, ptime_ms: int) -> None:
