@@ -1,0 +1,64 @@
+"""What codecs cost in the E-model: equipment impairment and robustness against loss.
+
+Published are the values of G.711 (ITU-T G.113 Appendix I: 4.3 without concealment, 25.1 with that of
+G.711 Appendix I) and GSM's Ie. The others are assumptions, chosen so that the order is that of listening
+tests; good for comparing moments and rungs of a ladder, not for comparing products:
+
+- wideband codecs (G.722, Opus, Speex wideband) never count as better than G.711, since the narrowband
+  scale ends there; G.722 decoders conceal by fading repetition, between G.711 with and without concealment
+- GSM 06.10 hides loss as GSM EFR does, whose Bpl is 10
+- iLBC at 13.3 kbit/s: an Ie as that of G.729A (11), each packet decodes by itself, hence the high Bpl
+- Speex narrowband at 8 kbit/s: below G.729A in both
+- Opus: nothing lost from 24 kbit/s up, 1 point per kbit/s below; its concealment counts as G.711's
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class CodecProfile:
+    """A codec as the E-model sees it."""
+
+    ie: float
+    """Impairment without loss, in points of R."""
+    bpl: float
+    """Percent of loss that cost half of what is left."""
+    lookahead_ms: float
+    """Delay of the algorithm beyond the packet itself."""
+
+
+G711_BARE: Final = CodecProfile(0.0, 4.3, 0.0)
+"""G.711 whose losses are heard as gaps."""
+
+_PROFILES: Final = {
+    "PCMU": CodecProfile(0.0, 25.1, 0.0),
+    "PCMA": CodecProfile(0.0, 25.1, 0.0),
+    "G722": CodecProfile(0.0, 13.0, 1.4),
+    "GSM": CodecProfile(20.0, 10.0, 0.0),
+    "ILBC": CodecProfile(11.0, 32.0, 10.0),
+    "SPEEX": CodecProfile(17.0, 15.0, 10.0),
+    "OPUS": CodecProfile(0.0, 25.1, 6.5),
+}
+_UNKNOWN: Final = CodecProfile(11.0, 10.0, 5.0)
+
+_OPUS_CLEAN_BPS: Final = 24_000
+_OPUS_LEAST_BPS: Final = 6_000
+
+
+def codec_profile(name: str, bitrate_bps: int | None = None) -> CodecProfile:
+    """By the name of SDP in any case, "speex/8000" or "speex"; bitrate_bps matters to Opus only."""
+    key = name.upper().partition("/")[0]
+    known = _PROFILES.get(key, _UNKNOWN)
+    if key != "OPUS" or bitrate_bps is None:
+        return known
+    missing_kbps = max(0, _OPUS_CLEAN_BPS - max(_OPUS_LEAST_BPS, bitrate_bps)) / 1000
+    return CodecProfile(known.ie + missing_kbps, known.bpl, known.lookahead_ms)
+
+
+def residual_after_fec(loss: float, mean_run: float) -> float:
+    """Share of packets still missing when each one carries a copy of the one before (RFC 6716 §2.1.7).
+
+    Only the last loss of a run comes back, with the packet behind it. mean_run: packets, from 1.
+    """
+    return loss * (1 - 1 / max(mean_run, 1.0))
