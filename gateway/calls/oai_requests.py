@@ -19,6 +19,7 @@ MAX_EVENT_BYTES: Final = 32 << 10
 
 MAX_INSTRUCTIONS_CHARS: Final = 16_000
 MAX_TEXT_CHARS: Final = 4_000
+STATS_TYPE: Final = "gateway.stats"
 
 _T = TypeVar("_T")
 
@@ -38,6 +39,34 @@ class Key:
 
     digit: str
     """0-9, A-D, * or #."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerStats:
+    """What the peer's browser measures of the call: sums since its beginning (W3C WebRTC Statistics).
+
+    None: the browser does not know (yet).
+    """
+
+    packets_received: int
+    packets_lost: int
+    """Never to be played; may shrink when late packets come."""
+    jitter_ms: float
+    """Of arrival (RFC 3550 section 6.4.1)."""
+    total_samples: int
+    """Played, concealment included."""
+    concealed_samples: int
+    """Made up because nothing had come."""
+    silent_concealed_samples: int
+    """Those of them that are silence, as when we send nothing."""
+    jitter_buffer_delay_s: float
+    """Summed over all samples; divided by `jitter_buffer_emitted` the mean delay."""
+    jitter_buffer_emitted: int
+    rtt_ms: float | None
+    uplink_lost_percent: float | None
+    """Of the peer's packets, as we reported it."""
+    target_bitrate_bps: int | None
+    """Of the peer's encoder."""
 
 
 Wish = ai.ClientRequest | Silence | Key
@@ -124,6 +153,26 @@ class _Dtmf(_Event, frozen=True):
     digit: Annotated[str, Meta(pattern=r"^[0-9A-D*#]\Z")]
 
 
+_Count = Annotated[int, Meta(ge=0, le=1 << 53)]
+_Milliseconds = Annotated[float, Meta(ge=0, le=600_000)]
+
+
+class _Stats(_Event, frozen=True):
+    """Our own: `PeerStats` as the page sends it once a second."""
+
+    packets_received: _Count
+    packets_lost: Annotated[int, Meta(ge=-(1 << 31), le=1 << 53)]
+    jitter_ms: _Milliseconds
+    total_samples: _Count
+    concealed_samples: _Count
+    silent_concealed_samples: _Count
+    jitter_buffer_delay_s: Annotated[float, Meta(ge=0, le=1e15)]
+    jitter_buffer_emitted: _Count
+    rtt_ms: _Milliseconds | None = None
+    uplink_lost_percent: Annotated[float, Meta(ge=0, le=100)] | None = None
+    target_bitrate_bps: Annotated[int, Meta(ge=0, le=100_000_000)] | None = None
+
+
 _SHAPES: Final[dict[str, type[_Event]]] = {
     "session.update": _Update,
     "response.create": _Create,
@@ -151,6 +200,16 @@ def parse_request(text: str, new_item_id: str) -> ClientEvent:
         )
     wish = _wish(_decode(text, shape, header.event_id), new_item_id)
     return ClientEvent(wish, header.event_id)
+
+
+def read_stats(text: str) -> PeerStats | None:
+    """The peer's measurements; None if the message is something else. Raises `RefusedEventError`."""
+    if STATS_TYPE not in text or len(text) > MAX_EVENT_BYTES:
+        return None
+    if _decode(text, _Header, None).type != STATS_TYPE:
+        return None
+    event = _decode(text, _Stats, None)
+    return PeerStats(**{name: getattr(event, name) for name in PeerStats.__slots__})
 
 
 def _decode(text: str, shape: type[_T], event_id: str | None) -> _T:

@@ -46,7 +46,7 @@ class RingEnded(_Told, frozen=True, tag="ring_ended"):
 
     ring_id: str
     reason: str
-    """answered_elsewhere, or why the ring failed (`RingFailure`), or what its caller said."""
+    """answered_elsewhere, or why the ring failed (`RingFailure`), or the word of who cancelled it."""
 
 
 class Joined(_Told, frozen=True, tag="joined"):

@@ -21,8 +21,6 @@ from gateway.legs.people.messages import TranscriptLine
 RingFailure = Literal["not_signed_in", "away", "busy", "declined", "timeout", "gone", "cancelled"]
 """Why nobody answered. gone: all pages of the person were closed while it rang."""
 
-CALLER_GONE: Final = "caller_hangup"
-
 _GONE_STATUS: Final = (487, "Request Terminated")
 
 
@@ -44,8 +42,8 @@ class RingInfo:
     """Who hands the call over; empty if nobody spoke with the caller yet."""
     transcript: tuple[TranscriptLine, ...] = ()
     """The last lines."""
-    timeout_s: float = 30.0
-    """How long it rings."""
+    timeout_s: float | None = None
+    """How long it rings; None: until who rings gives up."""
 
 
 class Timer(Protocol):
@@ -80,7 +78,9 @@ class Ring:
         self._outcome: asyncio.Future[Leg | RingFailure] = asyncio.get_running_loop().create_future()
         self._answering: Tab | None = None
         self._expired = False
-        self._timer: Timer | None = call_later(info.timeout_s, self._time_is_up)
+        self._timer: Timer | None = None
+        if info.timeout_s is not None:
+            self._timer = call_later(info.timeout_s, self._time_is_up)
 
     # ---- for who rings ------------------------------------------------------------------------
 
@@ -98,15 +98,15 @@ class Ring:
             raise RingFailedError(outcome)
         return outcome
 
-    def cancel(self, reason: str = CALLER_GONE) -> None:
-        """Stop ringing, if it still does; the pages are told `reason`."""
+    def cancel(self, reason: str = "cancelled") -> None:
+        """Stop ringing, if it still does; the pages are told `reason`, a word."""
         self.fail("cancelled", reason)
 
     def _abandon(self) -> None:
         self.cancel()
         if self.line is not None:
             self.line.leg.close(*_GONE_STATUS)
-            self.line.left(CALLER_GONE)
+            self.line.left("cancelled")
 
     # ---- for the pages ------------------------------------------------------------------------
 

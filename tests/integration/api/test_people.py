@@ -314,7 +314,7 @@ async def test_declining_and_the_callers_end_are_told(rig: Rig) -> None:
         again = rig.people.ring("olivia", INFO)
         await it.told("ring")
         again.cancel()
-        assert (await it.told("ring_ended"))["reason"] == "caller_hangup"
+        assert (await it.told("ring_ended"))["reason"] == "cancelled"
 
 
 async def test_a_refused_offer_lets_it_ring_on(rig: Rig) -> None:

@@ -1,6 +1,7 @@
 """Ringing people: who is rung, who wins, and every way in which nobody answers."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -124,7 +125,7 @@ async def test_a_leg_whose_ring_is_over_is_refused() -> None:
     assert stage.claimed == [True]
     assert stage.sent == [wire.Reject(leg.address[1], 487, "Request Terminated", ())]
     assert await failed(ring) == "cancelled"
-    assert ended(it) == ["caller_hangup"]
+    assert ended(it) == ["cancelled"]
 
 
 async def test_an_answers_address_serves_once_and_cannot_be_made_up() -> None:
@@ -190,6 +191,16 @@ async def test_nobody_answers_in_time() -> None:
     stage.clock.pass_s(0.1)
     assert await failed(ring) == "timeout"
     assert ended(it) == ["timeout"]
+
+
+async def test_without_a_time_limit_it_rings_until_who_rings_gives_up() -> None:
+    stage = Stage()
+    it = stage.page()
+    ring = stage.people.ring("op1", replace(INFO, timeout_s=None))
+    assert stage.clock.waiting == 0
+    ring.cancel("answered_elsewhere")
+    assert await failed(ring) == "cancelled"
+    assert ended(it) == ["answered_elsewhere"]
 
 
 async def test_it_fails_once_all_pages_are_gone() -> None:
@@ -270,7 +281,7 @@ async def test_cancelling_who_waits_ends_the_ring() -> None:
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    assert ended(it) == ["caller_hangup"]
+    assert ended(it) == ["cancelled"]
     assert stage.people.presence("op1") == "ready"
 
 
@@ -284,7 +295,7 @@ async def test_a_leg_that_nobody_takes_any_more_is_ended() -> None:
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     assert stage.sent == [wire.Hangup(leg.address[1], 487, "Request Terminated", False)]
-    assert it.told[-1] == page.Left(ring_id=ring.id, reason="caller_hangup")
+    assert it.told[-1] == page.Left(ring_id=ring.id, reason="cancelled")
     assert stage.people.presence("op1") == "ready"
 
 
