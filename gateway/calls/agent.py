@@ -209,6 +209,9 @@ class AgentSession:
                         return ended
                 case ai.ResponseDone():
                     self._judge_response(event)
+                case ai.HungUp():
+                    await self.let_finish()
+                    return "hung_up"
                 case ai.Transcript():
                     self._keep()
 

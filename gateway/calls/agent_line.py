@@ -246,6 +246,8 @@ class AgentLine:
             if self._mark_of.get(playing.item_id) == event.mark:
                 del self._mark_of[playing.item_id]
             self._journal.note(TimelineKind.AGENT_SILENT, at_s=event.at_s, played_ms=event.played_ms)
+            if self._backend is not None:
+                self._backend.played(playing.item_id)
             self._tell_page(playing.item_id, "stopped")
 
     def _tell_page(self, item_id: str, what: PlayingNews) -> None:
@@ -295,15 +297,18 @@ class AgentLine:
                     self._notify(event)
             case ai.ServiceNotice():
                 journal.note(TimelineKind.BACKEND_NOTICE, code=event.code, message=event.message)
-            case ai.FunctionCall() | ai.BackendLost():
+            case ai.ClearPlayout():
+                if self._playing or self._inherited:
+                    self._barge_in(None, tell=False)
+            case ai.FunctionCall() | ai.HungUp() | ai.BackendLost():
                 self._notify(event)
 
     # ---- barge-in -----------------------------------------------------------------------------
 
-    def _barge_in(self, onset_at: float | None) -> None:
+    def _barge_in(self, onset_at: float | None, *, tell: bool = True) -> None:
         """Silence the agent now; the card's answer says how much was heard.
 
-        onset_at: when the caller began; None if it is not the caller who interrupts.
+        onset_at: when the caller began; None if it is not the caller who interrupts. tell: the service.
         """
         interrupted, self._playing = self._playing, {}
         self._silencing |= interrupted
@@ -317,16 +322,20 @@ class AgentLine:
             for mark in interrupted:
                 del self._silencing[mark]
             if not done.cancelled():
-                self._silenced(done.result(), interrupted, onset_at)
+                self._silenced(done.result(), interrupted, onset_at, self._backend if tell else None)
 
         flushed.add_done_callback(on_flushed)
-        if self._backend is not None:
+        if self._backend is not None and tell:
             for playing in interrupted.values():
                 if playing.item_id:
                     self._backend.interrupt(playing.item_id)
 
     def _silenced(
-        self, flushed: wire.Flushed, interrupted: dict[Mark, _Playing], onset_at: float | None
+        self,
+        flushed: wire.Flushed,
+        interrupted: dict[Mark, _Playing],
+        onset_at: float | None,
+        backend: ai.Backend | None,
     ) -> None:
         if flushed.dropped_ms > 0 and onset_at is not None:
             stop_ms = self._meter.stopped(onset_at, flushed.at_s)
@@ -341,13 +350,14 @@ class AgentLine:
             if playing.finished:
                 continue
             if playing.item_id:
-                self._truncate(playing, flushed.played_ms if mark == flushed.mark else 0)
+                heard_ms = flushed.played_ms if mark == flushed.mark else 0
+                self._truncate(playing, heard_ms, backend)
             else:
                 self._notify(wire.PlayFinished(flushed.leg, mark, 0, flushed.at_s))
 
-    def _truncate(self, playing: _Playing, heard_ms: int) -> None:
-        if self._backend is not None:
-            self._backend.truncate(playing.item_id, heard_ms)
+    def _truncate(self, playing: _Playing, heard_ms: int, backend: ai.Backend | None) -> None:
+        if backend is not None:
+            backend.truncate(playing.item_id, heard_ms)
         if self._channel is not None:
             if playing.started:
                 self._channel.on_playing(playing.item_id, "cleared")

@@ -14,7 +14,7 @@ DialFault = Literal["busy", "no_answer", "refused", "unreachable", "not_allowed"
 """Why somebody was not reached; the kinds of `StepFailedError` that a dial step knows."""
 
 
-class DialFailedError(Exception):
+class NotReachedError(Exception):
     """Somebody was not reached. The message is for the timeline and holds no personal data."""
 
     def __init__(self, fault: DialFault, reason: str) -> None:
@@ -45,7 +45,7 @@ class Dialler(Protocol):
     async def reach(self, target: str, about: RingAbout, admit: Callable[[Leg], Party]) -> Party:
         """Ring a target; the party that `admit` made of its leg, once it has answered.
 
-        Rings until it is cancelled, and then leaves nothing behind. Raises `DialFailedError`.
+        Rings until it is cancelled, and then leaves nothing behind. Raises `NotReachedError`.
         """
 
 
@@ -54,7 +54,7 @@ class NoDialler:
 
     async def reach(self, target: str, about: RingAbout, admit: Callable[[Leg], Party]) -> Party:
         """Always raises."""
-        raise DialFailedError("unreachable", "this gateway cannot call anybody")
+        raise NotReachedError("unreachable", "this gateway cannot call anybody")
 
 
 _WORST_FIRST: tuple[DialFault, ...] = ("not_allowed", "unreachable", "refused", "no_answer", "busy")
@@ -68,7 +68,7 @@ class Hunt:
         self._dialler = dialler
         self._about = about
         self._admit = admit
-        self._faults: list[DialFailedError] = []
+        self._faults: list[NotReachedError] = []
 
     async def find(self, targets: Sequence[str], ring_s: float, strategy: DialStrategy) -> Party:
         """The party that answered. Raises `StepFailedError`; leaves no leg behind that nobody wants."""
@@ -101,7 +101,7 @@ class Hunt:
                         if party is not None:
                             return party
         except TimeoutError:
-            self._faults.append(DialFailedError("no_answer", f"nobody answered within {ring_s:g} s"))
+            self._faults.append(NotReachedError("no_answer", f"nobody answered within {ring_s:g} s"))
         finally:
             await self._give_up(attempts)
         return None
@@ -109,7 +109,7 @@ class Hunt:
     def _outcome(self, attempt: "asyncio.Task[Party]") -> Party | None:
         try:
             party = attempt.result()
-        except DialFailedError as exc:
+        except NotReachedError as exc:
             self._faults.append(exc)
             return None
         party.chosen = True

@@ -95,11 +95,15 @@ class CallEvents:
         return event
 
     async def during(
-        self, work: Coroutine[Any, Any, Result], react: Callable[[CallEvent], None] | None = None
+        self,
+        work: Coroutine[Any, Any, Result],
+        react: Callable[[CallEvent], None] | None = None,
+        undo: Callable[[Result], None] | None = None,
     ) -> Result:
         """Do work while events go on arriving; `react` gets them. The call's end cancels the work.
 
-        Raises what the work raises, and `CallEndedError`.
+        `undo` gets the result of work that was done just when the call ended. Raises what the work
+        raises, and `CallEndedError`.
         """
         task = asyncio.create_task(work)
         task.add_done_callback(lambda _: self.post(WorkDone()))
@@ -108,8 +112,10 @@ class CallEvents:
                 event = await self.next(None)
                 if react is not None and event is not None:
                     react(event)
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        except BaseException:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            if undo is not None and not task.cancelled() and task.exception() is None:
+                undo(task.result())
+            raise
         return task.result()

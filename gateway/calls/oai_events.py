@@ -144,6 +144,8 @@ class OaiEvents:
             case ai.ServiceNotice():
                 error = {"type": "server_error", "code": event.code, "message": event.message}
                 return [self._event("error", error=error)]
+            case ai.ClearPlayout() | ai.HungUp():
+                return []
 
     def _turn_over(self, item_id: str, now: float) -> list[str]:
         self._turn_s = {item_id: max(0.0, now - self._spoke_at)}

@@ -8,6 +8,7 @@ from gateway.core.audio import PcmFormat
 from gateway.core.ids import CallId, Mark
 from gateway.core.playout import Playout
 from gateway.legs.contract import Leg, LegEvent
+from gateway.legs.people.line import PersonLine
 from gateway.media.overlay import overlay
 from gateway.media.resampler import Resampler
 from gateway.wire import card as wire
@@ -42,6 +43,8 @@ class Party:
         self.tap_heard: Callable[[bytes], None] | None = None
         """Gets what it is played live, for a recording."""
         self._on_event = on_event
+        self.line: PersonLine | None = None
+        """The page of a person at a browser."""
         self.chosen = False
         """Whether the call has taken it in."""
         self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -73,12 +76,18 @@ class Party:
             case wire.LegClosed():
                 if not self.closed.done():
                     self.closed.set_result(event)
+                self._left(event.reason)
             case wire.RtpStalled():
                 self.close("no audio comes from it any more")
 
     def close(self, reason: str, status: int = 487) -> None:
         """End its leg: BYE, or CANCEL while it rings."""
         self.leg.close(status, reason)
+        self._left(reason)
+
+    def _left(self, reason: str) -> None:
+        if self.line is not None:
+            self.line.left(reason)
 
     def hear(self, pcm: bytes, sample_rate_hz: int) -> None:
         """Play 20 ms of somebody else now. Hot path."""

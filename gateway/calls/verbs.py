@@ -1,21 +1,17 @@
 """What the steps of a dialplan, and the agent's tools, do with a call: `CallControl` made real."""
 
-import asyncio
 from collections.abc import Callable, MutableMapping
 from datetime import datetime
 from typing import Final
 
 from gateway.calls.agent import AgentSession, TalkLimits
 from gateway.calls.bridge import Bridge
-from gateway.calls.dialling import Hunt, RingAbout
 from gateway.calls.events import CallEndedError, CallEvents
 from gateway.calls.journal import Journal
-from gateway.calls.looped import Looped
 from gateway.calls.parts import CallSettings
-from gateway.calls.party import Party
+from gateway.calls.persons import Persons
 from gateway.calls.tools import ToolSet
 from gateway.calls.voicemail import record_caller
-from gateway.calls.waiting import Waiting
 from gateway.core.call_state import CallState
 from gateway.core.record import FieldValue, TimelineKind
 from gateway.core.termination import Reason, Termination
@@ -35,14 +31,12 @@ from gateway.dialplan.runtime import (
 )
 from gateway.errors import LocalError
 from gateway.legs.contract import Leg
-from gateway.media.tones import ringback
 from gateway.wire import card as wire
 
 _ANSWER_TIMEOUT_S: Final = 10.0
 """From our 200 to the card's word that it left."""
 _REFER_TIMEOUT_S: Final = 30.0
 _DTMF_GAP_S: Final = 0.2
-_TRANSCRIPT_LINES: Final = 20
 
 
 class CallVerbs:
@@ -70,7 +64,7 @@ class CallVerbs:
         self._enter = enter
         self._keep = keep
         self._rung = False
-        self._called = 0
+        self.persons = Persons(self, journal, events, bridge, agent, settings, enter, keep)
         self._variables: dict[str, str] = {}
         self.tools: Callable[[TalkRequest], ToolSet] = lambda _request: ToolSet()
         """Which functions a conversation offers the model."""
@@ -156,9 +150,9 @@ class CallVerbs:
 
     async def play(self, prompts: tuple[Prompt, ...], *, interrupt_keys: str = "") -> str:
         """Play to the end or to a key."""
-        await self._attend()
+        await self.attend()
         for prompt in prompts:
-            pcm = await self._pcm(prompt)
+            pcm = await self.pcm(prompt)
             mark = self._bridge.play_prompt(pcm)
             while True:
                 event = await self._events.next(None)
@@ -169,17 +163,19 @@ class CallVerbs:
                     return event.digit
         return ""
 
-    async def _attend(self) -> None:
+    async def attend(self) -> None:
         """The caller hears the plan, not an agent."""
         await self.answer()
         if self._bridge.agent_role != "away":
             self._bridge.set_agent("away")
         self._enter(CallState.IN_PLAN)
 
-    async def _pcm(self, prompt: Prompt) -> bytes:
-        return await self._events.during(self._spoken(prompt))
+    async def pcm(self, prompt: Prompt) -> bytes:
+        """Audio of a prompt at the caller's sample rate, while events go on. Raises `StepFailedError`."""
+        return await self._events.during(self.spoken(prompt))
 
-    async def _spoken(self, prompt: Prompt) -> bytes:
+    async def spoken(self, prompt: Prompt) -> bytes:
+        """The same, for work beside the events."""
         try:
             return await self._settings.sounds.pcm(prompt, self._leg.pcm_format.sample_rate_hz)
         except LocalError as exc:
@@ -268,59 +264,13 @@ class CallVerbs:
     async def dial(self, request: DialRequest) -> None:
         """Call people, join the first who answers, and stay until the conversation is over."""
         await self.ring()
-        targets = request.targets
-        if request.strategy == "round_robin":
-            targets = self._settings.queues.rotate(request.key, targets)
-        waiting = await self._waiting_sound(request.hears)
-        try:
-            find = self._hunt(request.caller_id).find(targets, request.ring_s, request.strategy)
-            party = await self._events.during(find, waiting.on_event)
-        finally:
-            waiting.stop()
-        await self._converse(party)
+        await self.persons.dial(request)
+        self.outcome = Reason.PARTY_HANGUP
 
-    async def _waiting_sound(self, prompt: Prompt | None) -> Looped:
-        """What a caller who was answered hears while others are called."""
-        pcm = b""
-        if self.answered:
-            await self._attend()
-            rate_hz = self._leg.pcm_format.sample_rate_hz
-            pcm = ringback(rate_hz) if prompt is None else await self._pcm(prompt)
-        return Looped(self._bridge, pcm)
-
-    def _hunt(self, caller_id: str) -> Hunt:
-        facts, figures = self._journal.facts, self._journal.figures
-        said = self._journal.conversation.utterances[-_TRANSCRIPT_LINES:]
-        about = RingAbout(
-            call_id=facts.id,
-            from_number=facts.from_number,
-            to_number=facts.to_number,
-            agent=figures.agent,
-            transcript=tuple((line.role, line.text) for line in said),
-            caller_id=caller_id,
-        )
-        return Hunt(self._settings.dialler, about, self.admit)
-
-    def admit(self, leg: Leg) -> Party:
-        """A leg that is being called for this call."""
-        self._called += 1
-        party = Party(f"person{self._called}", "person", leg, "")
-        party.attach(self._journal.facts.id)
-        self._journal.note(TimelineKind.DIALLING, party=party.key, leg=leg.kind)
-        return party
-
-    async def _converse(self, party: Party) -> None:
-        """Caller and person, until one of them leaves."""
-        try:
-            await self.answer()
-            self._enter(CallState.BRIDGED)
-            self._bridge.join(party, agent="away")
-            self._keep()
-            await self._events.during(_until(party.closed))
-        finally:
-            self._bridge.leave(party, agent="away")
-            if not party.closed.done():
-                party.close("the caller has gone")
+    async def queue(self, request: QueueRequest) -> None:
+        """Wait for a person, the longest waiting caller first."""
+        await self.attend()
+        await self.persons.queue(request)
         self.outcome = Reason.PARTY_HANGUP
 
     async def refer(self, target: str) -> None:
@@ -341,26 +291,11 @@ class CallVerbs:
                 raise StepFailedError("refused", f"{event.status} {event.reason}")
         raise StepFailedError("timeout", "the phone did not say how the transfer went")
 
-    async def queue(self, request: QueueRequest) -> None:
-        """Wait for a person, the longest waiting caller first."""
-        await self._attend()
-        queues = self._settings.queues
-        music = b"" if request.music is None else await self._pcm(request.music)
-        async with queues.place(request.name, request.max_length, request.max_active) as place:
-            sound = Looped(self._bridge, music)
-            waiting = Waiting(request, place, queues, lambda: self._hunt(""), self._spoken, sound)
-            try:
-                party = await self._events.during(waiting.served(), sound.on_event)
-            finally:
-                sound.stop()
-            async with queues.serving(request.name, place):
-                await self._converse(party)
-
     # ---- recording and services ---------------------------------------------------------------
 
     async def record(self, request: RecordRequest) -> Recorded:
         """Record the caller into a file."""
-        await self._attend()
+        await self.attend()
         return await record_caller(
             request,
             self._bridge,
@@ -378,7 +313,3 @@ class CallVerbs:
     def notify(self, request: HttpRequest) -> None:
         """Tell a service."""
         self._settings.http.tell(request)
-
-
-async def _until(future: "asyncio.Future[wire.LegClosed]") -> None:
-    await asyncio.wait([future])

@@ -29,6 +29,8 @@ class ScriptedBackend:
         self.history: tuple[ai.Utterance, ...] = ()
         self.heard = bytearray()
         """The caller's audio."""
+        self.heard: list[str] = []
+        """Items that were played to their end."""
         self.closed = False
         self.dropped_ms = 0.0
         self._opening = opening
@@ -78,7 +80,7 @@ class ScriptedBackend:
 
     def played(self, item_id: str) -> None:
         """Note it."""
-        self._tell("played", item_id)
+        self.heard.append(item_id)
 
     def send_dtmf(self, digit: str) -> None:
         """Note it."""

@@ -1,0 +1,53 @@
+"""A person who was called into a call: heard, put aside, gone, or done and handing back to the agent."""
+
+import asyncio
+from typing import Literal
+
+from gateway.calls.bridge import AgentRole, Bridge
+from gateway.calls.party import Party
+from gateway.core.ids import CallId
+
+Left = Literal["hung_up", "handed_back"]
+
+
+class Meeting:
+    """One person's part in a call, from the moment they have answered."""
+
+    def __init__(self, bridge: Bridge, party: Party, call_id: CallId) -> None:
+        self._bridge = bridge
+        self._party = party
+        self._call_id = call_id
+        self._handed_back: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def last(self, *, agent: AgentRole, agent_after: AgentRole) -> Left:
+        """Until the person leaves. `agent`: its part meanwhile, and `agent_after`: when they have left.
+
+        A caller who hangs up cancels it; the person's leg ends then, too.
+        """
+        party, line = self._party, self._party.line
+        self._bridge.join(party, agent=agent)
+        if line is not None:
+            line.attach(self._asked)
+            line.joined(self._call_id)
+        try:
+            await asyncio.wait((party.closed, self._handed_back), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._bridge.hold(self._bridge.caller, False)
+            self._bridge.leave(party, agent=agent_after)
+            if not party.closed.done():
+                party.close("handed back" if self._handed_back.done() else "the caller has gone")
+        return "handed_back" if self._handed_back.done() else "hung_up"
+
+    def _asked(self, request: str) -> None:
+        """What the person's page wants."""
+        match request:
+            case "hold" | "resume":
+                held = request == "hold"
+                self._bridge.hold(self._bridge.caller, held)
+                if self._party.line is not None:
+                    self._party.line.held(held)
+            case "hand_back":
+                if not self._handed_back.done():
+                    self._handed_back.set_result(None)
+            case "hang_up":
+                self._party.close("hung up")

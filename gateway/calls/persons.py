@@ -1,0 +1,159 @@
+"""What a call does with people: calls them, lets the caller wait for them, and joins them."""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from gateway.calls.agent import AgentSession
+from gateway.calls.bridge import Bridge
+from gateway.calls.dialling import Hunt, RingAbout
+from gateway.calls.events import CallEvents
+from gateway.calls.journal import Journal
+from gateway.calls.looped import Looped
+from gateway.calls.meeting import Left, Meeting
+from gateway.calls.parts import CallSettings
+from gateway.calls.party import Party
+from gateway.calls.waiting import Waiting
+from gateway.core.call_state import CallState
+from gateway.core.record import TimelineKind
+from gateway.dialplan.runtime import DialRequest, Prompt, QueueRequest
+from gateway.legs.contract import Leg
+from gateway.media.tones import ringback
+
+_TRANSCRIPT_LINES: Final = 20
+
+
+class CallerSide(Protocol):
+    """The caller's side of the call."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether it has been answered."""
+
+    async def answer(self) -> None:
+        """Answer it if it has not been."""
+
+    async def attend(self) -> None:
+        """The caller hears the plan, not an agent."""
+
+    async def pcm(self, prompt: Prompt) -> bytes:
+        """Audio of a prompt, while events go on."""
+
+    async def spoken(self, prompt: Prompt) -> bytes:
+        """The same, for work beside the events."""
+
+
+class Persons:
+    """The part of one call's verbs that concerns people."""
+
+    def __init__(
+        self,
+        call: CallerSide,
+        journal: Journal,
+        events: CallEvents,
+        bridge: Bridge,
+        agent: AgentSession,
+        settings: CallSettings,
+        enter: Callable[[CallState], None],
+        keep: Callable[[], None],
+    ) -> None:
+        self._call = call
+        self._journal = journal
+        self._events = events
+        self._bridge = bridge
+        self._agent = agent
+        self._settings = settings
+        self._enter = enter
+        self._keep = keep
+        self._called = 0
+
+    async def dial(self, request: DialRequest) -> None:
+        """Call people, join the first who answers, and stay until the conversation is over."""
+        targets = request.targets
+        if request.strategy == "round_robin":
+            targets = self._settings.queues.rotate(request.key, targets)
+        waiting = await self._waiting_sound(request.hears)
+        try:
+            find = self._hunt(request.caller_id).find(targets, request.ring_s, request.strategy)
+            party = await self._events.during(find, waiting.on_event, _unwanted)
+        finally:
+            waiting.stop()
+        await self._converse(party)
+
+    async def _waiting_sound(self, prompt: Prompt | None) -> Looped:
+        """What a caller who was answered hears while others are called."""
+        pcm = b""
+        if self._call.answered:
+            await self._call.attend()
+            rate_hz = self._bridge.caller.pcm_format.sample_rate_hz
+            pcm = ringback(rate_hz) if prompt is None else await self._call.pcm(prompt)
+        return Looped(self._bridge, pcm)
+
+    def _hunt(self, caller_id: str) -> Hunt:
+        facts, figures = self._journal.facts, self._journal.figures
+        said = self._journal.conversation.utterances[-_TRANSCRIPT_LINES:]
+        about = RingAbout(
+            call_id=facts.id,
+            from_number=facts.from_number,
+            to_number=facts.to_number,
+            agent=figures.agent,
+            transcript=tuple((line.role, line.text) for line in said),
+            caller_id=caller_id,
+        )
+        return Hunt(self._settings.dialler, about, self.admit)
+
+    def admit(self, leg: Leg) -> Party:
+        """A leg that is being called for this call."""
+        self._called += 1
+        party = Party(f"person{self._called}", "person", leg, "")
+        party.attach(self._journal.facts.id)
+        self._journal.note(TimelineKind.DIALLING, party=party.key, leg=leg.kind)
+        return party
+
+    async def _converse(self, party: Party) -> Left:
+        """Caller and person, until one of them leaves."""
+        try:
+            await self._call.answer()
+        except BaseException:
+            party.close("the caller has gone")
+            raise
+        self._enter(CallState.BRIDGED)
+        self._keep()
+        meeting = Meeting(self._bridge, party, self._journal.facts.id)
+        return await self._events.during(meeting.last(agent="away", agent_after="away"))
+
+    async def hand_over(self, targets: tuple[str, ...], ring_s: float) -> Left:
+        """In the middle of a conversation with an agent: a person takes over. Raises `StepFailedError`.
+
+        When the person hands back, the agent goes on.
+        """
+        await self._agent.let_finish()
+        try:
+            waiting = await self._waiting_sound(None)
+            try:
+                find = self._hunt("").find(targets, ring_s, "all")
+                party = await self._events.during(find, waiting.on_event, _unwanted)
+            finally:
+                waiting.stop()
+            return await self._converse(party)
+        finally:
+            self._enter(CallState.TALKING)
+            self._bridge.set_agent("speak")
+
+    async def queue(self, request: QueueRequest) -> None:
+        """Wait for a person, the longest waiting caller first."""
+        queues = self._settings.queues
+        music = b"" if request.music is None else await self._call.pcm(request.music)
+        async with queues.place(request.name, request.max_length, request.max_active) as place:
+            sound = Looped(self._bridge, music)
+            waiting = Waiting(request, place, queues, lambda: self._hunt(""), self._call.spoken, sound)
+            try:
+                party = await self._events.during(waiting.served(), sound.on_event, _unwanted)
+            finally:
+                sound.stop()
+            async with queues.serving(request.name, place):
+                await self._converse(party)
+
+
+def _unwanted(party: Party) -> None:
+    """Somebody answered just when the call ended."""
+    party.close("the caller has gone")
