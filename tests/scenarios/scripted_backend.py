@@ -29,7 +29,7 @@ class ScriptedBackend:
         self.history: tuple[ai.Utterance, ...] = ()
         self.heard = bytearray()
         """The caller's audio."""
-        self.heard: list[str] = []
+        self.played_items: list[str] = []
         """Items that were played to their end."""
         self.closed = False
         self.dropped_ms = 0.0
@@ -80,7 +80,7 @@ class ScriptedBackend:
 
     def played(self, item_id: str) -> None:
         """Note it."""
-        self.heard.append(item_id)
+        self.played_items.append(item_id)
 
     def send_dtmf(self, digit: str) -> None:
         """Note it."""
