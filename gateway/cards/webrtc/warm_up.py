@@ -20,6 +20,8 @@ from gateway.core.audio import PcmFormat
 from gateway.errors import LocalError
 
 _WITHIN_S: Final = 10.0
+_PACKETS: Final = 5
+"""Of silence: enough to warm the codecs."""
 
 
 class _Called:
@@ -80,8 +82,9 @@ async def _call(caller: RTCPeerConnection, sender: AudioSender, offer: Offer, pc
         await caller.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         await called.connected
         await called.channel.wait()
-        while (packet := downlink.tick()) is not None:  # the silence that comes first
-            sender.send_now(*packet)
+        for packet in (downlink.tick() for _ in range(_PACKETS)):
+            if packet is not None:
+                sender.send_now(*packet)
         await called.heard.wait()
     finally:
         await peer.close()
