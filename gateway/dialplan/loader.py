@@ -1,93 +1,83 @@
-"""From a directory of dialplan files to a checked `Plan`."""
+"""From a directory of dialplan files to a checked `Dialplan`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
 
-from gateway.config.document import Document, KeyPath, parse_document
-from gateway.config.loader import read_bytes
-from gateway.config.problems import ConfigError, Problem, show
-from gateway.config.validate import nearest, validate
-from gateway.dialplan.models import PlanFile
-from gateway.dialplan.plan import Plan, Route
+from gateway.config.document import parse_document
+from gateway.config.problems import ConfigError
+from gateway.dialplan.assembly import Assembly, agent_blocks
+from gateway.dialplan.checks.everything import check
+from gateway.dialplan.compiler import Compiler
+from gateway.dialplan.dialplan import Dialplan, Route, Settings
+from gateway.dialplan.index import RouteIndex
+from gateway.dialplan.language.patterns import parse_pattern
+from gateway.dialplan.match import Conditions, NumberCondition
+from gateway.dialplan.plan import Decision, Plan
+from gateway.dialplan.plan import Route as NumberRoute
+from gateway.dialplan.runtime import CallFactsView
+from gateway.dialplan.sources import Sources
+from gateway.dialplan.surroundings import Surroundings
 
-SUFFIXES = (".yaml", ".yml")
+_EVERYTHING: Final = b"do: [ai]\n"
+
+
+def load_dialplan(directory: Path | None, surroundings: Surroundings) -> Dialplan:
+    """Read, check and try out all dialplan files of a directory, in order of their names.
+
+    directory: None for the plan that sends every call to the first agent. Its cases are run too.
+    Raises `ConfigError` with everything that is wrong in all files.
+    """
+    if directory is None:
+        return everything_to_the_first_agent(surroundings)
+    sources = Sources(directory)
+    assembly = Assembly(sources, surroundings)
+    assembled = assembly.run()
+    problems = assembly.problems
+    if assembled is not None:
+        problems = check(assembled)
+    if problems or assembled is None:
+        raise ConfigError(problems)
+    return assembled.plan
+
+
+def everything_to_the_first_agent(surroundings: Surroundings) -> Dialplan:
+    """The plan of a gateway without dialplans."""
+    document = parse_document(_EVERYTHING, "(no dialplan)")
+    conditions = Conditions(to=NumberCondition(parse_pattern("*")))
+    block = Compiler(document).action(["ai"], ("do",))
+    return Dialplan(
+        routes=(Route("everything", conditions, {}, block, "(no dialplan)"),),
+        flows={},
+        prompts={},
+        settings=Settings(ZoneInfo("UTC")),
+        surroundings=surroundings,
+        directory=None,
+        digest="",
+        index=RouteIndex([conditions]),
+        agent_blocks=agent_blocks(surroundings.agents),
+    )
 
 
 def load_plan(directory: Path | None, agents: Sequence[str]) -> Plan:
-    """Read all dialplan files of a directory, in order of their names.
-
-    directory: None for the plan that sends every number to the first agent. agents: names in the
-    configuration, the first is the default one; at least one. Raises `ConfigError` with the problems
-    of all files.
-    """
-    if directory is None:
-        return Plan((Route("everything", "*", agents[0]),))
-    problems: list[Problem] = []
-    routes: list[_Placed] = []
-    for path in _files(directory):
-        try:
-            routes += _read(path, agents)
-        except ConfigError as exc:
-            problems += exc.problems
-    problems += _repeated(routes)
-    if problems:
-        raise ConfigError(problems)
-    return Plan(tuple(placed.route for placed in routes))
+    """As `load_dialplan`, for callers that only ask which agent answers a number."""
+    return _ByNumber(load_dialplan(directory, Surroundings(tuple(agents), None, None)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """A route and where it stands."""
+class _ByNumber(Plan):
+    """A dialplan that is asked for numbers alone."""
 
-    route: Route
-    document: Document
-    path: KeyPath
+    def __init__(self, dialplan: Dialplan) -> None:
+        names = tuple(NumberRoute(route.name, "", "") for route in dialplan.routes)
+        object.__setattr__(self, "routes", names)
+        object.__setattr__(self, "dialplan", dialplan)
 
+    dialplan: Dialplan
 
-def _files(directory: Path) -> list[Path]:
-    try:
-        files = sorted(path for path in directory.iterdir() if path.suffix in SUFFIXES)
-    except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
-        raise ConfigError([Problem(str(directory), 0, 0, "", reason, "a directory of dialplans")]) from exc
-    if not files:
-        raise ConfigError([Problem(str(directory), 0, 0, "", "no dialplan", "at least one file *.yaml")])
-    return files
-
-
-def _read(path: Path, agents: Sequence[str]) -> list[_Placed]:
-    document = parse_document(read_bytes(path), str(path))
-    plan = validate(PlanFile, document)
-    placed: list[_Placed] = []
-    unknown: list[Problem] = []
-    for index, entry in enumerate(plan.routes):
-        agent = entry.do[0].ai.agent
-        if agent is not None and agent not in agents:
-            where: KeyPath = ("routes", index, "do", 0, "ai", "agent")
-            expected = f"an agent of the configuration ({', '.join(agents)})"
-            unknown.append(
-                document.problem(where, found=show(agent), expected=expected, hint=nearest(agent, agents))
-            )
-        route = Route(entry.name, entry.match.to, agent or agents[0])
-        placed.append(_Placed(route, document, ("routes", index, "name")))
-    if unknown:
-        raise ConfigError(unknown)
-    return placed
-
-
-def _repeated(routes: Sequence[_Placed]) -> list[Problem]:
-    first: dict[str, _Placed] = {}
-    problems = []
-    for placed in routes:
-        before = first.setdefault(placed.route.name, placed)
-        if before is not placed:
-            place = before.document.values[before.path]
-            problems.append(
-                placed.document.problem(
-                    placed.path,
-                    found=show(placed.route.name),
-                    expected=f"a name of its own (first used in {before.document.file}:{place.line})",
-                )
-            )
-    return problems
+    def route(self, number: str) -> Decision:
+        """The agent that talks first."""
+        facts = CallFactsView("sip", "inbound", number, "")
+        decision = self.dialplan.decide(facts, datetime.now(UTC))
+        return Decision(decision.route_name, decision.first_agent or None)

@@ -196,6 +196,8 @@ class CallFactsView:
     """Of the request, names in lower case, the first of each; personal data."""
     agent: str = ""
     """Agent asked for by name (WebRTC); empty if none."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the call brought along (a dialler, a browser); personal data."""
 
 
 class CallControl(Protocol):

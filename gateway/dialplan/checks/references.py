@@ -1,0 +1,148 @@
+"""Words in steps that must exist elsewhere: agents, flows, prompts, files, targets, variables."""
+
+from collections.abc import Iterable, Iterator
+
+from gateway.config.document import Document, KeyPath
+from gateway.config.problems import Problem, show
+from gateway.config.validate import nearest
+from gateway.core.targets import PersonTarget, Target, TargetError, allowed, parse_target
+from gateway.dialplan.block import PlacedStep, all_steps
+from gateway.dialplan.language.variables import BUILT_IN, REFERENCE, names_in
+from gateway.dialplan.parts import Parts
+from gateway.dialplan.sources import Sources
+from gateway.dialplan.step import Reference
+from gateway.dialplan.surroundings import Surroundings
+
+
+def check_references(parts: Parts, sources: Sources, surroundings: Surroundings) -> list[Problem]:
+    """Every word that leads nowhere."""
+    checker = _Checker(parts, sources, surroundings)
+    problems: list[Problem] = []
+    for block in parts.blocks:
+        for placed in all_steps(block):
+            for reference in placed.step.references():
+                problems += checker.problems(placed, reference)
+    for name, named in parts.prompts.items():
+        if named.entry.file and (wrong := sources.exists(named.entry.file)):
+            path = ("prompts", name, "file")
+            problems.append(named.document.problem(path, found=wrong, expected="a WAV file"))
+    return [*problems, *_trunks(parts, surroundings), *_variables(parts)]
+
+
+class _Checker:
+    """Looks words up."""
+
+    def __init__(self, parts: Parts, sources: Sources, surroundings: Surroundings) -> None:
+        self._prompts = parts.names("prompts", parts.prompts)
+        self._flows = parts.names("flows", parts.flows)
+        self._sources = sources
+        self._surroundings = surroundings
+        self._split_words = {
+            word for named in parts.routes for word in (named.entry.split or {}) if named.entry.split
+        }
+
+    def problems(self, placed: PlacedStep, reference: Reference) -> Iterator[Problem]:
+        """What is wrong with one word."""
+        word = reference.word
+        path = (*placed.value_path, *reference.path)
+        match reference.kind:
+            case "prompt":
+                yield from self._unknown(placed.document, path, word, self._prompts, "a prompt")
+            case "flow":
+                yield from self._unknown(placed.document, path, word, self._flows, "a flow")
+            case "agent" if self._surroundings.agents:
+                yield from self._agent(placed.document, path, word)
+            case "file":
+                if wrong := self._sources.exists(word):
+                    yield placed.document.problem(path, found=wrong, expected="a WAV file")
+            case "target":
+                yield from self._target(placed.document, path, word)
+            case _:
+                return
+
+    def _agent(self, document: Document, path: KeyPath, word: str) -> Iterator[Problem]:
+        agents = self._surroundings.agents
+        if "${" not in word:
+            yield from self._unknown(document, path, word, agents, "an agent of the configuration")
+        elif word == "${split}":
+            for name in sorted(self._split_words - set(agents)):
+                expected = f"an agent of the configuration ({', '.join(agents)})"
+                hint = nearest(name, agents)
+                yield document.problem(path, found=f"${{split}} = {name}", expected=expected, hint=hint)
+            if not self._split_words:
+                yield document.problem(path, found="${split}", expected="a route with split: {AGENT: WEIGHT}")
+
+    def _unknown(
+        self, document: Document, path: KeyPath, word: str, known: Iterable[str], what: str
+    ) -> Iterator[Problem]:
+        known = tuple(known)
+        if word not in known:
+            expected = f"{what} ({', '.join(known) or 'there is none'})"
+            yield document.problem(path, found=show(word), expected=expected, hint=nearest(word, known))
+
+    def _target(self, document: Document, path: KeyPath, word: str) -> Iterator[Problem]:
+        has_variable = "${" in word
+        try:
+            target = parse_target(REFERENCE.sub("0", word))
+        except TargetError:
+            expected = "sip:USER@TRUNK, NUMBER@TRUNK, tel:+NUMBER or webrtc:NAME"
+            yield document.problem(path, found=show(word), expected=expected)
+            return
+        if wrong := self._unreachable(target, has_variable):
+            found, expected, hint = wrong
+            yield document.problem(path, found=found, expected=expected, hint=hint)
+
+    def _unreachable(self, target: Target, has_variable: bool) -> tuple[str, str, str] | None:
+        users, trunks = self._surroundings.users, self._surroundings.trunks
+        if isinstance(target, PersonTarget):
+            if users is None or has_variable or target.user in users:
+                return None
+            expected = f"a person of the configuration ({', '.join(users) or 'there is none'})"
+            return show(target.user), expected, nearest(target.user, users)
+        if trunks is None:
+            return None
+        if target.trunk is not None and target.trunk not in trunks:
+            expected = f"a trunk of the configuration ({', '.join(trunks) or 'there is none'})"
+            return show(target.trunk), expected, nearest(target.trunk, trunks)
+        names = tuple(trunks) if target.trunk is None else (target.trunk,)
+        if has_variable or any(allowed(target.user, trunks[name].allow) for name in names):
+            return None
+        where = f"trunks.{target.trunk}.allow" if target.trunk else "allow of a trunk"
+        return show(target.user), f"a user that {where} of the configuration names", ""
+
+
+def _trunks(parts: Parts, surroundings: Surroundings) -> Iterator[Problem]:
+    known = surroundings.trunks
+    if known is None:
+        return
+    expected = f"a trunk of the configuration ({', '.join(known) or 'there is none'})"
+    for named in parts.routes:
+        for index, name in enumerate(named.entry.match.trunk or ()):
+            if name not in known:
+                path: KeyPath = (*named.path, "match", "trunk", index)
+                hint = nearest(name, known)
+                yield named.document.problem(path, found=show(name), expected=expected, hint=hint)
+
+
+def _variables(parts: Parts) -> Iterator[Problem]:
+    known = set(BUILT_IN)
+    for file in parts.files:
+        known.update(file.variables)
+    for document in parts.unread:
+        raw = document.data.get("variables") if isinstance(document.data, dict) else None
+        known.update(str(name) for name in (raw if isinstance(raw, list) else ()))
+    for block in parts.blocks:
+        for placed in all_steps(block):
+            known.update(placed.step.assigns())
+    listed = ", ".join(sorted(known))
+    for document in (*parts.documents, *parts.unread):
+        for path, text in document.texts.items():
+            if "${" not in text:
+                continue
+            for name in names_in(text):
+                if name not in known:
+                    found = f"${{{name}}}"
+                    expected = f"one of {listed}"
+                    yield document.problem(path, found=found, expected=expected, hint=nearest(name, known))
+            if text.count("${") != len(REFERENCE.findall(text)):
+                yield document.problem(path, found=show(text), expected="a variable as ${name}")

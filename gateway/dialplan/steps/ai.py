@@ -1,0 +1,63 @@
+"""`ai`: connect the caller with an agent."""
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from gateway.dialplan.language.words import AnyText, NumberPattern, Seconds, one_or_more
+from gateway.dialplan.runtime import CallControl, FailureKind, TalkRequest
+from gateway.dialplan.step import FailingStep, Outcome, Reference, Scene, spoken_seconds
+
+
+class AiStep(FailingStep):
+    """Connect the caller with an agent, until the agent ends the conversation.
+
+    The next step follows then, with the agent's reason in ${said}.
+    """
+
+    word: ClassVar[str] = "ai"
+    shorthand: ClassVar[str] = "agent"
+    bare: ClassVar[bool] = True
+    takes_time: ClassVar[bool] = True
+    audible: ClassVar[bool] = True
+    fails: ClassVar[tuple[FailureKind, ...]] = (
+        "backend_down",
+        "caller_silent",
+        "max_duration",
+        "network_bad",
+        "not_possible",
+        "error",
+    )
+
+    agent: AnyText | None = None
+    """Agent of the configuration; default: the first one. May be "${split}"."""
+    max_duration: Seconds | None = None
+    """Longest conversation; then the failure `max_duration`."""
+    instructions: AnyText = ""
+    """In the place of the agent's own; may hold ${variables}."""
+    allow: Annotated[list[NumberPattern], BeforeValidator(one_or_more)] = Field(default_factory=list)
+    """Targets to which the agent may transfer the caller."""
+
+    def references(self) -> Iterator[Reference]:
+        """As `Step` says."""
+        if self.agent is not None:
+            yield Reference("agent", self.agent, ("agent",))
+
+    def describe(self) -> str:
+        """As `Step` says."""
+        limit = f", at most {spoken_seconds(self.max_duration)}" if self.max_duration else ""
+        return f"{self.agent or '(first agent)'}{limit}"
+
+    async def run(self, call: CallControl, scene: Scene) -> Outcome:
+        """As `Step` says."""
+        silent = self.on.get("caller_silent")
+        request = TalkRequest(
+            scene.agent(self.agent),
+            max_duration_s=self.max_duration,
+            silence_s=silent.after if silent is not None else None,
+            instructions=scene.text(self.instructions),
+            allow=tuple(self.allow),
+        )
+        call.variables["said"] = await call.talk(request)
+        return None

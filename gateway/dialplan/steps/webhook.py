@@ -1,0 +1,46 @@
+"""`webhook`: tell a service about the call without waiting for it."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from gateway.dialplan.language.words import Seconds, Value
+from gateway.dialplan.runtime import CallControl
+from gateway.dialplan.step import Outcome, Scene, Step
+from gateway.dialplan.steps.http import Headers, Url, request
+
+
+class WebhookStep(Step):
+    """Send a request and go on at once; whether it arrives changes nothing."""
+
+    word: ClassVar[str] = "webhook"
+    shorthand: ClassVar[str] = "url"
+
+    url: Url
+    """May hold ${variables} in path and query."""
+    method: Literal["POST", "PUT"] = "POST"
+    """HTTP method."""
+    headers: Headers = Field(default_factory=dict, max_length=20)
+    """Headers of the request."""
+    body: dict[str, Value] = Field(default_factory=dict)
+    """Sent as a JSON object; default: from, to, route."""
+    timeout: Seconds = Field(default=5.0, le=30)
+
+    def describe(self) -> str:
+        """As `Step` says."""
+        return f"{self.method} {self.url}"
+
+    async def run(self, call: CallControl, scene: Scene) -> Outcome:
+        """As `Step` says."""
+        body = self.body or {name: f"${{{name}}}" for name in ("from", "to", "route")}
+        call.notify(
+            request(
+                scene,
+                method=self.method,
+                url=self.url,
+                headers=self.headers,
+                body=body,
+                timeout_s=self.timeout,
+            )
+        )
+        return None
