@@ -313,7 +313,7 @@ class _Watch:
         longest, silence = self._limits.max_duration_s, self._limits.silence_s
         if longest is not None and now - self._began >= longest:
             raise StepFailedError("max_duration", f"the conversation lasted {longest:g} s")
-        if self._line.audible or self._meter.speaking:
+        if self._line.audible or self._line.parked or self._meter.speaking:
             self._quiet_since = now
         elif silence is not None and now - self._quiet_since >= silence:
             raise StepFailedError("caller_silent", f"nobody has spoken for {silence:g} s")

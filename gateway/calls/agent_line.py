@@ -54,6 +54,19 @@ class Voice(Protocol):
         """As `Leg.flush`."""
 
 
+class VoiceTap(Protocol):
+    """Follows what the voice plays."""
+
+    def queued(self, mark: Mark, pcm: bytes) -> None:
+        """Audio that will be played under a mark."""
+
+    def started(self, mark: Mark, at_s: float) -> None:
+        """It is being played."""
+
+    def cut(self, at_s: float) -> None:
+        """What has not been played by then never will be."""
+
+
 class AgentLine:
     """Joins a voice and a backend; implements `BackendSink`."""
 
@@ -89,6 +102,10 @@ class AgentLine:
         self._mark_of: dict[str, Mark] = {}
         self._inherited = inherited
         self._hear_caller = True
+        self.parked = False
+        """Neither heard nor listening: somebody else talks with the caller."""
+        self.tap: VoiceTap | None = None
+        """A recording."""
         self._flushing: set[asyncio.Future[wire.Flushed]] = set()
         self._untold: list[ai.ClientRequest] = []
         """Wishes of the peer while there is no backend."""
@@ -134,6 +151,8 @@ class AgentLine:
         """Play one of our own prompts after what is queued; `PlayFinished` names the mark."""
         mark = self.new_mark()
         self._playing[mark] = _Playing("", closed=True)
+        if self.tap is not None:
+            self.tap.queued(mark, pcm)
         self._voice.play(pcm, mark, last=True)
         return mark
 
@@ -230,6 +249,8 @@ class AgentLine:
         playing = self._playing.get(event.mark) or self._silencing.get(event.mark)
         if playing is not None and not playing.started:
             playing.started = True
+            if self.tap is not None:
+                self.tap.started(event.mark, event.at_s)
             if playing.item_id:
                 self._journal.agent_heard(event.at_s)
                 self._tell_page(playing.item_id, "started")
@@ -263,6 +284,8 @@ class AgentLine:
             mark = self.new_mark()
             self._mark_of[item_id] = mark
             self._playing[mark] = _Playing(item_id)
+        if self.tap is not None:
+            self.tap.queued(mark, pcm)
         self._voice.play(pcm, mark)
 
     def on_backend_event(self, event: ai.BackendEvent) -> None:
@@ -337,6 +360,8 @@ class AgentLine:
         onset_at: float | None,
         backend: ai.Backend | None,
     ) -> None:
+        if self.tap is not None and flushed.dropped_ms > 0:
+            self.tap.cut(flushed.at_s)
         if flushed.dropped_ms > 0 and onset_at is not None:
             stop_ms = self._meter.stopped(onset_at, flushed.at_s)
             self._journal.note(

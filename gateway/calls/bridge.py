@@ -59,6 +59,8 @@ class Bridge:
         self.caller = Party(CALLER, "caller", leg, journal.facts.from_number, self._on_caller_event)
         self.caller.route = self.agent.on_audio
         self._parties: dict[str, Party] = {CALLER: self.caller}
+        self.listeners: list[Callable[[LegEvent], None]] = []
+        """Get the events of the caller's leg beside the call."""
         self.agent_role: AgentRole = "speak"
         self.joined: Joined = "alone"
 
@@ -139,10 +141,10 @@ class Bridge:
         self.joined = joined
 
     def _place_agent(self, joined: Joined) -> None:
-        voice = (
-            self.caller.leg if joined == "alone" else self._mix.voice(self.agent.pcm_format, self._on_voice)
-        )
-        self.agent.place(voice, hear_caller=joined == "alone" and self.agent_role == "speak")
+        alone = joined == "alone"
+        voice = self.caller.leg if alone else self._mix.voice(self.agent.pcm_format, self._on_voice)
+        self.agent.parked = self.agent_role == "away"
+        self.agent.place(voice, hear_caller=alone and self.agent_role == "speak")
 
     def _pass_on(self, source: Party, target: Party) -> None:
         rate_hz = source.pcm_format.sample_rate_hz
@@ -190,6 +192,8 @@ class Bridge:
     def _on_caller_event(self, event: LegEvent) -> None:
         """Note what happened to the caller's leg, act on what concerns audio, and pass it on."""
         journal = self._journal
+        for listener in list(self.listeners):
+            listener(event)
         match event:
             case wire.PlayStarted() | wire.PlayFinished():
                 self.agent.on_played(event)

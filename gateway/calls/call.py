@@ -6,8 +6,10 @@ from typing import Final
 from gateway.calls import checkpoint
 from gateway.calls.agent import AgentLostError, AgentSession
 from gateway.calls.bridge import Bridge
+from gateway.calls.desk import CallDesk
 from gateway.calls.endings import by_fault, by_step
 from gateway.calls.events import CallEndedError, CallEvents, EndRequested
+from gateway.calls.gate import Accept, Gate, Refer, Reject
 from gateway.calls.journal import Journal
 from gateway.calls.parts import CallSettings
 from gateway.calls.verbs import CallVerbs
@@ -41,15 +43,20 @@ class Call:
         plan: Plan,
         *,
         first_agent: str | None = None,
+        gate: Gate | None = None,
         adopted: bool = False,
     ) -> None:
-        """`first_agent`: connected while the phone rings. `adopted`: an earlier core began the call."""
+        """`first_agent`: connected while the phone rings. `gate`: where the call waits for a verdict.
+
+        `adopted`: an earlier core began the call.
+        """
         self.id = journal.facts.id
         self._leg = leg
         self._journal = journal
         self._settings = settings
         self._plan = plan
         self._first_agent = first_agent
+        self._gate = gate
         self._adopted = adopted
         self._state = CallState.OFFERED
         clock = settings.clock
@@ -83,6 +90,16 @@ class Call:
             self._enter,
             self._keep,
         )
+        self.desk = CallDesk(
+            journal,
+            self._events,
+            self._bridge,
+            self._verbs.persons,
+            settings,
+            gate,
+            lambda: bool(self._agent.name) and self._agent.failure is None,
+        )
+        """What may be done with the call from outside."""
         self._log = log.bind(call_id=self.id)
         self._bridge.caller.attach(self.id)
 
@@ -113,6 +130,7 @@ class Call:
             termination = await self._until_its_end()
             await self._hang_up(termination)
         finally:
+            await self.desk.close()
             await self._agent.release()
             self._bridge.close()
         self._enter(CallState.ENDED)
@@ -135,12 +153,32 @@ class Call:
     async def _follow_plan(self) -> None:
         """The steps; a failure that the plan does not take care of is told to the caller."""
         try:
+            plan = await self._pass_gate()
             if self._first_agent is not None:
                 await self._verbs.ring()
                 self._verbs.prewarm(TalkRequest(self._first_agent))
-            await self._plan(self._verbs)
+            await plan(self._verbs)
         except StepFailedError as failure:
             await self._fail(failure)
+
+    async def _pass_gate(self) -> Plan:
+        """The plan, or what was decided outside in its place."""
+        if self._gate is None:
+            return self._plan
+        await self._verbs.ring()
+        verdict = await self._events.during(self._gate.verdict())
+        self._journal.note(TimelineKind.NOTE, text=f"decided outside: {type(verdict).__name__.lower()}")
+        match verdict:
+            case Reject(status, reason):
+                await self._verbs.reject(status, reason)
+            case Refer(target):
+                await self._verbs.refer(target)
+            case Accept(agent, instructions) if agent or instructions:
+                agent = agent or self._first_agent or next(iter(self._settings.agents))
+                self._first_agent = agent
+                self._journal.figures.instructions = instructions
+                return _talk_with(TalkRequest(agent, instructions=instructions))
+        return self._plan
 
     async def _take_over(self) -> None:
         """Go on with a call that an earlier core process left behind."""
@@ -205,3 +243,10 @@ class Call:
 
     def _keep(self) -> None:
         self._leg.keep(checkpoint.pack(self._journal))
+
+
+def _talk_with(request: TalkRequest) -> Plan:
+    async def plan(call: CallControl) -> None:
+        await call.talk(request)
+
+    return plan

@@ -48,6 +48,9 @@ class Dialler(Protocol):
         Rings until it is cancelled, and then leaves nothing behind. Raises `NotReachedError`.
         """
 
+    def refer_uri(self, target: str) -> str:
+        """The address by which a phone calls a target itself. Raises `NotReachedError`."""
+
 
 class NoDialler:
     """For a gateway that can call nobody."""
@@ -55,6 +58,10 @@ class NoDialler:
     async def reach(self, target: str, about: RingAbout, admit: Callable[[Leg], Party]) -> Party:
         """Always raises."""
         raise NotReachedError("unreachable", "this gateway cannot call anybody")
+
+    def refer_uri(self, target: str) -> str:
+        """Always raises."""
+        raise NotReachedError("not_allowed", "this gateway can transfer to nobody")
 
 
 _WORST_FIRST: tuple[DialFault, ...] = ("not_allowed", "unreachable", "refused", "no_answer", "busy")

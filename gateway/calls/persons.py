@@ -109,6 +109,10 @@ class Persons:
         self._journal.note(TimelineKind.DIALLING, party=party.key, leg=leg.kind)
         return party
 
+    async def find(self, targets: tuple[str, ...], ring_s: float) -> Party:
+        """The first who answers, for somebody else to join. Raises `StepFailedError`."""
+        return await self._hunt("").find(targets, ring_s, "all")
+
     async def _converse(self, party: Party) -> Left:
         """Caller and person, until one of them leaves."""
         try:

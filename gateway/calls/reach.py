@@ -14,7 +14,7 @@ from gateway.legs.dials import DialRequest
 from gateway.legs.people.messages import TranscriptLine
 from gateway.legs.people.people import People
 from gateway.legs.people.ring import RingFailedError, RingFailure, RingInfo
-from gateway.legs.trunks import dial_request
+from gateway.legs.trunks import dial_request, refer_uri
 from gateway.wire import card as wire
 
 Place = Callable[[DialRequest], Awaitable[Leg]]
@@ -60,6 +60,16 @@ class Reach:
             if isinstance(parsed, PersonTarget):
                 return await self._at_page(parsed, about, admit)
             return await self._by_phone(parsed, about, admit)
+        except TargetError as exc:
+            raise NotReachedError("not_allowed", str(exc)) from exc
+
+    def refer_uri(self, target: str) -> str:
+        """For Refer-To. Raises `NotReachedError`."""
+        try:
+            parsed = parse_target(target)
+            if isinstance(parsed, PersonTarget):
+                raise NotReachedError("not_allowed", "a phone cannot be referred to a browser; use bridge")
+            return refer_uri(self._trunks, parsed)
         except TargetError as exc:
             raise NotReachedError("not_allowed", str(exc)) from exc
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.calls.agent import AgentSession, TalkLimits
 from gateway.calls.bridge import Bridge
+from gateway.calls.dialling import NotReachedError
 from gateway.calls.events import CallEndedError, CallEvents
 from gateway.calls.journal import Journal
 from gateway.calls.parts import CallSettings
@@ -277,7 +278,9 @@ class CallVerbs:
         """Hand the caller's phone over (RFC 3515)."""
         await self.answer()
         try:
-            self._leg.transfer(target)
+            self._leg.transfer(self._settings.dialler.refer_uri(target))
+        except NotReachedError as exc:
+            raise StepFailedError(exc.fault, str(exc)) from exc
         except LocalError as exc:
             raise StepFailedError("not_possible", str(exc)) from exc
         deadline = self.monotonic() + _REFER_TIMEOUT_S

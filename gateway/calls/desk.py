@@ -1,0 +1,246 @@
+"""What may be done with a call from outside while its plan goes on: the control API's verbs."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+from gateway.calls.bridge import CALLER, AgentRole, Bridge
+from gateway.calls.dialling import NotReachedError
+from gateway.calls.events import CallEvents, EndRequested
+from gateway.calls.gate import Gate, Verdict
+from gateway.calls.journal import Journal
+from gateway.calls.meeting import Meeting
+from gateway.calls.parts import CallSettings
+from gateway.calls.party import Party
+from gateway.calls.persons import Persons
+from gateway.calls.recorder import CallRecorder
+from gateway.core.record import TimelineKind
+from gateway.core.termination import Reason
+from gateway.dialplan.runtime import Prompt, StepFailedError
+from gateway.errors import LocalError
+from gateway.legs.contract import LegEvent
+from gateway.wire import card as wire
+
+_REFER_TIMEOUT_S: Final = 30.0
+_MAX_PARTIES: Final = 16
+
+Result = TypeVar("Result")
+
+
+class NotPossibleError(LocalError):
+    """The call cannot do that, or not now. `status`: the HTTP status that says it best."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class CallDesk:
+    """The verbs of one call. All raise `NotPossibleError`; what they began ends with the call."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        events: CallEvents,
+        bridge: Bridge,
+        persons: Persons,
+        settings: CallSettings,
+        gate: Gate | None,
+        serving_agent: Callable[[], bool],
+    ) -> None:
+        """`gate`: where the call waits for a verdict. `serving_agent`: whether an agent is connected."""
+        self._journal = journal
+        self._events = events
+        self._bridge = bridge
+        self._persons = persons
+        self._settings = settings
+        self._gate = gate
+        self._serving_agent = serving_agent
+        self._work: set[asyncio.Task[Any]] = set()
+        self._recorder: CallRecorder | None = None
+
+    # ---- before the answer --------------------------------------------------------------------
+
+    def decide(self, verdict: Verdict) -> None:
+        """Accept, reject or refer a call that waits for that."""
+        if self._gate is None or not self._gate.decide(verdict):
+            raise NotPossibleError(409, "the call does not wait for a decision")
+
+    # ---- sounds -------------------------------------------------------------------------------
+
+    async def play(self, prompt: Prompt, to: str = "") -> int:
+        """Play to one party, or to all; returns the length in ms. The sound itself may take longer."""
+        parties = [self._party(to)] if to else list(self._bridge.parties)
+        self._require_answer()
+        longest_ms = 0.0
+        for party in parties:
+            try:
+                pcm = await self._settings.sounds.pcm(prompt, party.pcm_format.sample_rate_hz)
+            except LocalError as exc:
+                raise NotPossibleError(422, str(exc)) from exc
+            if self._bridge.find(party.key) is party and not self._events.leg_closed:
+                self._bridge.play_prompt(pcm, party)
+                longest_ms = max(longest_ms, party.pcm_format.duration_ms(len(pcm)))
+        self._journal.note(TimelineKind.PROMPT, name="api", party=to or "all")
+        return round(longest_ms)
+
+    def send_dtmf(self, digits: str, to: str = "") -> None:
+        """Send digits to a party's phone; default: the caller's."""
+        self._require_answer()
+        try:
+            self._party(to or CALLER).leg.send_dtmf(digits)
+        except LocalError as exc:
+            raise NotPossibleError(409, str(exc)) from exc
+        self._journal.note(TimelineKind.DTMF_OUT, digits=digits)
+
+    def hold(self, held: bool, party: str = "") -> None:
+        """Put a party aside, or take it back; default: the caller."""
+        self._require_answer()
+        self._bridge.hold(self._party(party or CALLER), held)
+
+    def mute(self, muted: bool, party: str) -> None:
+        """The others don't hear a party any more, or again."""
+        self._bridge.mute(self._party(party), muted)
+
+    # ---- people -------------------------------------------------------------------------------
+
+    async def bridge(self, target: str, agent: AgentRole, ring_s: float) -> str:
+        """Call somebody into the call; the key of the party, once it has answered.
+
+        agent: what the agent does from then on. If it is away, the call ends when the last person has
+        left, unless they hand back.
+        """
+        self._require_answer()
+        if len(self._bridge.parties) >= _MAX_PARTIES:
+            raise NotPossibleError(409, f"a call has at most {_MAX_PARTIES} parties")
+        try:
+            party = await self._own(self._persons.find((target,), ring_s))
+        except StepFailedError as exc:
+            self._journal.note(TimelineKind.DIAL_FAILED, result=exc.kind, reason=str(exc))
+            status = 403 if exc.kind == "not_allowed" else 409
+            raise NotPossibleError(status, f"{exc.kind}: {exc}") from exc
+        if agent != "away" and not self._serving_agent():
+            agent = "away"
+        self._start(self._stay(party, agent))
+        return party.key
+
+    async def _stay(self, party: Party, agent: AgentRole) -> None:
+        meeting = Meeting(self._bridge, party, self._journal.facts.id)
+        others = len(self._bridge.parties) > 1
+        before = self._bridge.agent_role
+        left = await meeting.last(agent=agent, agent_after=before if others else self._role_alone())
+        alone = len(self._bridge.parties) == 1
+        if alone and agent == "away" and not (left == "handed_back" and self._serving_agent()):
+            self._events.post(EndRequested(Reason.PARTY_HANGUP))
+
+    def _role_alone(self) -> AgentRole:
+        return "speak" if self._serving_agent() else "away"
+
+    def drop(self, party: str) -> None:
+        """Hang up on somebody who was called."""
+        found = self._party(party)
+        if found.role == "caller":
+            raise NotPossibleError(409, "hanging up on the caller ends the call: use hangup")
+        found.close("dropped by the operator")
+
+    def set_agent(self, role: AgentRole) -> None:
+        """Let the agent speak, listen, or be away."""
+        if not self._serving_agent():
+            raise NotPossibleError(409, "no agent is connected")
+        self._bridge.set_agent(role)
+
+    async def refer(self, target: str) -> None:
+        """Tell the caller's phone to call somebody else (RFC 3515); on success the call ends."""
+        self._require_answer()
+        try:
+            uri = self._settings.dialler.refer_uri(target)
+        except NotReachedError as exc:
+            raise NotPossibleError(403, str(exc)) from exc
+        outcome: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
+
+        def listen(event: LegEvent) -> None:
+            if outcome.done():
+                return
+            if isinstance(event, wire.Refused) and event.command == wire.Transfer.__name__:
+                outcome.set_result((500, event.reason))
+            elif isinstance(event, wire.TransferProgress) and event.final:
+                outcome.set_result((event.status, event.reason))
+            elif isinstance(event, wire.LegClosed):
+                outcome.set_result((200, "the phone hung up"))
+
+        self._bridge.listeners.append(listen)
+        try:
+            self._bridge.caller.leg.transfer(uri)
+            async with asyncio.timeout(_REFER_TIMEOUT_S):
+                status, reason = await outcome
+        except LocalError as exc:
+            raise NotPossibleError(409, str(exc)) from exc
+        except TimeoutError as exc:
+            raise NotPossibleError(504, "the phone did not say how the transfer went") from exc
+        finally:
+            self._bridge.listeners.remove(listen)
+        self._journal.note(TimelineKind.TRANSFER, result=status, reason=reason)
+        if not 200 <= status < 300:
+            raise NotPossibleError(409, f"the phone could not be transferred: {status} {reason}")
+        self._events.post(EndRequested(Reason.TRANSFERRED))
+
+    # ---- recording ----------------------------------------------------------------------------
+
+    def record(self) -> str:
+        """Record both sides from now on; the path of the file, which is complete after `stop_recording`."""
+        self._require_answer()
+        if self._recorder is not None:
+            raise NotPossibleError(409, "the call is being recorded already")
+        path = self._settings.recordings / "calls" / f"{self._journal.facts.id}.wav"
+        self._recorder = CallRecorder(path, self._bridge, self._settings.clock)
+        self._journal.note(TimelineKind.RECORDING, state="started")
+        return str(path)
+
+    async def stop_recording(self) -> float:
+        """Finish the file; its length in seconds."""
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
+            raise NotPossibleError(409, "the call is not being recorded")
+        duration_s = await recorder.finish()
+        self._journal.note(TimelineKind.RECORDING, state="ended", duration_s=duration_s)
+        return duration_s
+
+    # ---- the call's own -----------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """The call is over."""
+        for task in list(self._work):
+            task.cancel()
+        await asyncio.gather(*self._work, return_exceptions=True)
+        if self._recorder is not None:
+            await self.stop_recording()
+
+    def _party(self, key: str) -> Party:
+        party = self._bridge.find(key)
+        if party is None:
+            known = ", ".join(party.key for party in self._bridge.parties)
+            raise NotPossibleError(404, f"the call has no such party (it has: {known})")
+        return party
+
+    def _require_answer(self) -> None:
+        if self._events.leg_closed:
+            raise NotPossibleError(409, "the call is ending")
+        if self._journal.figures.answered_s is None:
+            raise NotPossibleError(409, "the call has not been answered yet")
+
+    def _start(self, work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        return task
+
+    async def _own(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do work that the end of the call cancels."""
+        task = self._start(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise NotPossibleError(409, "the call has ended") from None
+            task.cancel()
+            raise
