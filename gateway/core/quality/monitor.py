@@ -49,7 +49,7 @@ class QualityReport:
     jitter_buffer_ms: float
     rtt_ms: float | None
     queueing_ms: float | None
-    """How much of the delay is queues that were shorter lately; None when nothing tells."""
+    """Delay that queues add which were empty lately: the least within the window; None when nothing tells."""
     available_bps: float | None
     stalled: bool
     one_way_ms: float
@@ -90,6 +90,8 @@ class QualityMonitor:
         self._least_rtts: tuple[float, float] | None = None
         """Of the present and of the previous baseline period."""
         self._period_began_s = 0.0
+        self._rises: deque[tuple[float, float]] = deque()
+        """(time, rise of the delay in ms) within the window."""
 
     def add(self, reading: StreamReading, now: float) -> QualityReport:
         """Take the reading of this second, and say how things are."""
@@ -99,6 +101,7 @@ class QualityMonitor:
         if reading.rtt_ms is not None:
             self._rtt_ms = _averaged(self._rtt_ms, reading.rtt_ms)
             self._learn_least(reading.rtt_ms, now)
+        self._keep_rise(reading, now)
         return self._report(reading, now)
 
     def _keep(self, reading: StreamReading, now: float) -> None:
@@ -124,6 +127,16 @@ class QualityMonitor:
         else:
             self._least_rtts = (min(present, rtt_ms), previous)
 
+    def _keep_rise(self, reading: StreamReading, now: float) -> None:
+        """Only what stands is a queue (as RFC 8289 §3.1 has it), so the least of a window will count."""
+        rise_ms = reading.delay_rise_ms
+        if rise_ms is None and reading.rtt_ms is not None and self._least_rtts is not None:
+            rise_ms = reading.rtt_ms - min(self._least_rtts)
+        if rise_ms is not None:
+            self._rises.append((now, max(0.0, rise_ms)))
+        while self._rises and now - self._rises[0][0] >= self._settings.window_s:
+            self._rises.popleft()
+
     def _report(self, reading: StreamReading, now: float) -> QualityReport:
         base, last = self._samples[0], self._samples[-1]
         loss, discarded = _share(base, last, "lost"), _share(base, last, "discarded")
@@ -148,7 +161,7 @@ class QualityMonitor:
             jitter_ms=self._jitter_ms or 0.0,
             jitter_buffer_ms=jitter_buffer_ms,
             rtt_ms=self._rtt_ms,
-            queueing_ms=self._queueing_ms(reading),
+            queueing_ms=min((rise_ms for _, rise_ms in self._rises), default=None),
             available_bps=reading.available_bps,
             stalled=reading.stalled,
             one_way_ms=one_way_ms,
@@ -169,13 +182,6 @@ class QualityMonitor:
         samples = self._samples
         pairs = ((samples[i], samples[i + 1]) for i in range(len(samples) - 1))
         return max((_share(one, other, "lost") for one, other in pairs), default=0.0)
-
-    def _queueing_ms(self, reading: StreamReading) -> float | None:
-        if reading.delay_rise_ms is not None:
-            return reading.delay_rise_ms
-        if self._rtt_ms is None or self._least_rtts is None:
-            return None
-        return max(0.0, self._rtt_ms - min(self._least_rtts))
 
     def _confidence(self, reading: StreamReading, now: float) -> float:
         if reading.stalled:

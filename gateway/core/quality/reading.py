@@ -28,7 +28,9 @@ class StreamReading:
     """How long packets wait to be played."""
     rtt_ms: float | None = None
     delay_rise_ms: float | None = None
-    """How much later than the least delayed one lately packets arrive: queues on the way."""
+    """How much later than the fastest packet of the last minute even the fastest one of this second came.
+
+    Jitter lets some packet through early now and then; a queue that stands lets none."""
     available_bps: float | None = None
     """What the path carries, where somebody estimates it."""
     stalled: bool = False

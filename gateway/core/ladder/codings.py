@@ -1,0 +1,98 @@
+"""What the codecs of a phone call take on the wire, and which one to try against which trouble. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from gateway.core.ladder.commands import SipCoding
+
+Family = Literal["wideband", "g711", "robust", "frugal"]
+"""robust: each packet decodes by itself · frugal: fewest bits."""
+
+_HEADER_BITS: Final = 40 * 8
+"""IPv4, UDP, RTP."""
+_WORTHWHILE: Final = 0.9
+"""A change must bring the rate down to this share at least."""
+_OVERHEAD: Final = 0.4
+"""Share of headers from which longer packets are tried before fewer bits of speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Codec:
+    family: Family
+    payload_bps: int
+    ptimes_ms: tuple[int, ...] = (20, 40, 60)
+
+
+_CODECS: Final = {
+    "G722": _Codec("wideband", 64_000),
+    "SPEEX/16000": _Codec("wideband", 20_600),
+    "PCMU": _Codec("g711", 64_000),
+    "PCMA": _Codec("g711", 64_000),
+    "ILBC": _Codec("robust", 13_333, (30, 60)),
+    "SPEEX": _Codec("frugal", 8_000),
+    "GSM": _Codec("frugal", 13_200),
+}
+KNOWN: Final = tuple(_CODECS)
+"""Best first."""
+
+Usable = Callable[[SipCoding], bool]
+"""Whether the far end may be asked for a coding."""
+
+
+def wire_bps(coding: SipCoding) -> float:
+    """Bits a second with IP, UDP and RTP headers; a codec we don't know counts as G.711."""
+    payload = _CODECS.get(coding.codec, _CODECS["PCMU"]).payload_bps
+    return payload + _HEADER_BITS * 1000 / coding.ptime_ms
+
+
+def family(codec: str) -> Family:
+    """Of a codec; one we don't know stays where it is, as G.711 would."""
+    return _CODECS[codec].family if codec in _CODECS else "g711"
+
+
+def _at(codec: str, least_ptime_ms: int) -> SipCoding:
+    ptimes_ms = _CODECS[codec].ptimes_ms
+    return SipCoding(codec, next((each for each in ptimes_ms if each >= least_ptime_ms), ptimes_ms[-1]))
+
+
+def against_loss(now: SipCoding, offered: Sequence[str], usable: Usable) -> SipCoding | None:
+    """The next coding that bears loss better, one family at a time; packets stay as short as they are."""
+    steps: dict[Family, tuple[Family, ...]] = {
+        "wideband": ("g711", "robust"),
+        "g711": ("robust",),
+        "frugal": ("robust",),
+        "robust": (),
+    }
+    for wanted in steps[family(now.codec)]:
+        for codec in offered:
+            coding = _at(codec, now.ptime_ms)
+            if family(codec) == wanted and usable(coding):
+                return coding
+    return None
+
+
+def against_thinness(
+    now: SipCoding, offered: Sequence[str], usable: Usable, most_ptime_ms: int
+) -> SipCoding | None:
+    """The next coding that takes less of the network: longer packets, or the codec with the fewest bits."""
+    longer = _longer(now, most_ptime_ms, usable)
+    fewer = _fewer_bits(now, offered, usable)
+    overhead = _HEADER_BITS * 1000 / now.ptime_ms / wire_bps(now)
+    return (longer or fewer) if overhead >= _OVERHEAD else (fewer or longer)
+
+
+def _longer(now: SipCoding, most_ptime_ms: int, usable: Usable) -> SipCoding | None:
+    if now.codec not in _CODECS:
+        return None
+    for ptime_ms in _CODECS[now.codec].ptimes_ms:
+        coding = SipCoding(now.codec, ptime_ms)
+        if now.ptime_ms < ptime_ms <= most_ptime_ms and usable(coding):
+            return coding
+    return None
+
+
+def _fewer_bits(now: SipCoding, offered: Sequence[str], usable: Usable) -> SipCoding | None:
+    others = [_at(codec, now.ptime_ms) for codec in offered if codec != now.codec]
+    enough = [each for each in others if wire_bps(each) <= _WORTHWHILE * wire_bps(now) and usable(each)]
+    return min(enough, key=wire_bps, default=None)
