@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "demo": "gateway.cli.demo:demo",
     "config": "gateway.cli.config:app",
     "calls": "gateway.cli.calls:app",
+    "dialplan": "gateway.cli.dialplan:app",
     "keys": "gateway.cli.keys:app",
     "bench": "gateway.cli.bench:app",
     "impair": "gateway.cli.impair:impair",

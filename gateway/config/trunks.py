@@ -88,6 +88,9 @@ class TrunkConfig(Section):
         str | None, Field(pattern=r"^[A-Z]{2}$"), Expected("a country such as DE, two capital letters")
     ] = None
     """Country whose way of writing numbers the trunk uses."""
+    numbers: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(default_factory=list)
+    """Numbers whose calls come by it, e.g. "+49305550100", "+493055501XX"; a dialplan that serves not all
+    of them is a mistake."""
 
     @property
     def networks(self) -> tuple[IPv4Network, ...]:
@@ -112,6 +115,13 @@ class TrunkConfig(Section):
     def _a_domain(cls, value: str | None) -> str | None:
         if value is not None and _HOST.fullmatch(value) is None:
             raise unfit("a domain such as sip.example.com")
+        return value
+
+    @field_validator("numbers")
+    @classmethod
+    def _number_patterns(cls, value: list[str]) -> list[str]:
+        if not all(is_pattern(number) for number in value):
+            raise unfit('numbers without blanks, with X, Z, N for digits and a "*" at most at the end')
         return value
 
     @field_validator("allow")

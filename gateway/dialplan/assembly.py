@@ -74,6 +74,7 @@ class Assembly:
             digest=self._sources.digest.hexdigest(),
             index=RouteIndex([route.conditions for route in routes]),
             agent_blocks=agent_blocks(self._surroundings.agents),
+            cases=sum(len(file.cases) for file in self._parts.files),
         )
         return Assembled(plan, self._parts)
 

@@ -62,6 +62,8 @@ class Dialplan:
     index: RouteIndex
     agent_blocks: Mapping[str, Block]
     """What to do for a caller who asks for an agent by name."""
+    cases: int = 0
+    """Cases in its files, all of which came out as expected."""
 
     def subject(self, facts: CallFactsView, at: datetime, assumed: frozenset[str] = frozenset()) -> Subject:
         """A call as the conditions see it. at: aware."""
@@ -89,11 +91,14 @@ class Dialplan:
     def _by_route(self, route: Route, subject: Subject) -> "Decision":
         split = pick(subject.caller, route.name, route.split) if route.split else ""
         variables = {**subject.facts.variables, "split": split}
-        first = self._first_agent(route.block, variables)
-        return Decision(self, subject, route.name, route, route.block, variables, first)
+        first, allow = self._first_talk(route.block, variables)
+        return Decision(self, subject, route.name, route, route.block, variables, first, allow)
 
-    def _first_agent(self, block: Block, variables: Mapping[str, str]) -> str:
-        """The agent that the caller will hear first if nothing fails and no choice leads elsewhere."""
+    def _first_talk(self, block: Block, variables: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+        """The agent that the caller will hear first if nothing fails and no choice leads elsewhere.
+
+        With it the targets to which it may transfer.
+        """
         seen: set[str] = set()
         while True:
             for placed in block:
@@ -101,15 +106,16 @@ class Dialplan:
                     case AiStep(agent=name) | GatherStep(agent=str(name)):
                         agents = self.surroundings.agents
                         agent = next(iter(agents), "") if name is None else expand(name, variables)
-                        return agent if not agents or agent in agents else ""
+                        allow = tuple(placed.step.allow) if isinstance(placed.step, AiStep) else ()
+                        return (agent, allow) if not agents or agent in agents else ("", ())
                     case GotoStep(flow=flow) if flow not in seen and flow in self.flows:
                         seen.add(flow)
                         block = self.flows[flow]
                         break
                     case step if step.ends:
-                        return ""
+                        return "", ()
             else:
-                return ""
+                return "", ()
 
     def sound(self, relative: str) -> Sound:
         """A file of the plan's directory."""
@@ -132,6 +138,13 @@ class Decision:
     """What the call brought along, and ${split}."""
     first_agent: str
     """The agent that will probably talk first; empty: none, or not known before it is."""
+    first_allow: tuple[str, ...] = ()
+    """Targets to which that agent may transfer the caller."""
+
+    @property
+    def digest(self) -> str:
+        """The plan's, shortened."""
+        return self.dialplan.digest[:12]
 
     @property
     def taken(self) -> bool:

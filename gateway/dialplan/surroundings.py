@@ -14,6 +14,8 @@ class Trunk:
     """Country whose way of writing numbers it uses; empty: unknown."""
     allow: tuple[str, ...] = ()
     """Who may be dialled through it."""
+    numbers: tuple[str, ...] = ()
+    """Numbers and patterns whose calls come by it, where the configuration names them."""
 
 
 @dataclass(frozen=True, slots=True)

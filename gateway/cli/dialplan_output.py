@@ -1,0 +1,53 @@
+"""Tables and JSON of `gateway dialplan`."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway.dialplan.replay import Change, Replay
+
+
+def print_replay(outcome: Replay) -> None:
+    """How many calls would go elsewhere, grouped, with examples."""
+    console = Console(highlight=False, markup=False)
+    changed = outcome.calls - outcome.same
+    console.print(f"{outcome.calls} calls: {outcome.same} as before, {changed} would take another route")
+    if not outcome.changes:
+        return
+    table = Table(show_edge=False)
+    for column, justify in (("calls", "right"), ("before", "left"), ("now", "left"), ("for example", "left")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for change in outcome.changes:
+        examples = "\n".join(
+            f"{record.started_at:%Y-%m-%d %H:%M} {record.from_number or '(nobody)'} → {record.to_number}"
+            for record in change.examples
+        )
+        table.add_row(str(change.count), _shown(change.before), _shown(change.after), examples)
+    console.print(table)
+
+
+def replay_as_data(outcome: Replay) -> dict[str, Any]:
+    """The same for programs."""
+    return {"calls": outcome.calls, "same": outcome.same, "changes": [_as_data(c) for c in outcome.changes]}
+
+
+def _as_data(change: Change) -> dict[str, Any]:
+    return {
+        "before": change.before or None,
+        "after": change.after or None,
+        "count": change.count,
+        "examples": [
+            {
+                "id": record.id,
+                "started_at": record.started_at.isoformat(),
+                "from": record.from_number,
+                "to": record.to_number,
+            }
+            for record in change.examples
+        ],
+    }
+
+
+def _shown(route: str) -> str:
+    return route or "(none)"
