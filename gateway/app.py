@@ -18,21 +18,26 @@ from typing import Final
 import uvloop
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_exponential
 
+from gateway.api.event_hub import EventHub
 from gateway.api.http import HttpServer
 from gateway.api.routes import ApiDependencies, build_api
 from gateway.backends.registry import Backends
 from gateway.calls.call_sounds import CallSounds
 from gateway.calls.dialling import NoDialler
+from gateway.calls.gate import Gate
 from gateway.calls.http_client import StepHttpClient
+from gateway.calls.journal import CallFacts
 from gateway.calls.parts import CallSettings
 from gateway.calls.queues import CallQueues
 from gateway.calls.service import CallDependencies, CallService
 from gateway.calls.ticker import Ticker
 from gateway.cards.edge_link import EdgeLink
 from gateway.config.models import GatewayConfig
-from gateway.core.record import CallRecord
+from gateway.core.ids import CallId
+from gateway.core.record import CallRecord, TimelineEvent
 from gateway.core.termination import Reason
-from gateway.dialplan.loader import load_plan
+from gateway.dialplan.loader import load_dialplan
+from gateway.dialplan.surroundings import surroundings_of
 from gateway.errors import LocalError
 from gateway.legs.people.door import Door
 from gateway.legs.people.people import People
@@ -45,11 +50,14 @@ from gateway.observe.priority import PATH_PRIORITY, be_realtime
 from gateway.store.calls import CallStore
 from gateway.store.database import DATABASE_NAME, Database
 from gateway.store.keys import KeyStore
+from gateway.webhooks.sender import Webhooks
+from gateway.wire import card
 from gateway.wire import edge as wire
 
 _CARD_RATE_HZ: Final = 8000
 _BOT_START_S: Final = 60.0
 _STOP_TIMEOUT_S: Final = 5.0
+_WEBHOOKS_TIMEOUT_S: Final = 2.0
 
 log = get_logger()
 
@@ -65,6 +73,8 @@ class Core:
         self._ready = False
         self._metrics: Metrics | None = None
         self._pool: CardPool | None = None
+        self._webhooks: Webhooks | None = None
+        self._hub = EventHub()
 
     def leave(self, *, end_calls: bool) -> None:
         """Ask the process to end."""
@@ -99,7 +109,7 @@ class Core:
         """Serve until asked to leave; the process's exit status."""
         config = self._config
         run_dir = config.node.run_dir
-        plan = load_plan(config.dialplans, list(config.agents))
+        plan = load_dialplan(config.dialplans, surroundings_of(config))
         languages = {agent.language for agent in config.agents.values()}
         rates_hz = {_CARD_RATE_HZ} | ({config.webrtc.sample_rate_hz} if config.webrtc else set())
         synthesiser = Synthesiser()
@@ -126,10 +136,12 @@ class Core:
         service = CallService(
             CallDependencies(
                 config=config,
-                plan=plan,
+                plan=lambda _facts: plan,
                 calls=calls,
                 store=store,
                 on_ended=self._on_ended,
+                on_event=self._on_event,
+                gate=self._gate,
                 clock=time.monotonic,
             )
         )
@@ -138,6 +150,7 @@ class Core:
         door = Door(people, service.on_incoming, service.on_adopted)
         self._pool = CardPool(door.on_incoming, door.on_adopted, max_peers=max_peers)
         self._metrics = Metrics(lambda: service.live, lambda: self._pool.connected if self._pool else 0)
+        self._webhooks = Webhooks(config.webhooks, self._metrics.webhook_done, time.time)
         api = build_api(
             ApiDependencies(
                 config=config,
@@ -145,6 +158,8 @@ class Core:
                 store=store,
                 keys=KeyStore(database),
                 people=people,
+                hub=self._hub,
+                on_slow_listener=self._metrics.event_client_dropped,
                 offering=self._pool.offer if config.webrtc else None,
                 not_accepting=self._not_ready_because,
                 clock=time.monotonic,
@@ -156,6 +171,7 @@ class Core:
         edge_gone.add_done_callback(lambda _: self.leave(end_calls=False))
         try:
             await http.start()
+            await self._webhooks.start()
             await self._wait_for_bot(backends)
             self._ready = True
             edge.send(wire.CoreReady())
@@ -168,6 +184,7 @@ class Core:
         finally:
             edge_gone.cancel()
             await http.close()
+            await self._webhooks.close(_WEBHOOKS_TIMEOUT_S)
             await self._pool.close()
             await http_client.close()
             await backends.close()
@@ -175,9 +192,23 @@ class Core:
             edge.close()
         return 0
 
+    def _gate(self, facts: CallFacts, incoming: card.Incoming) -> Gate | None:
+        """Tell of a new call; where a receiver decides about it, the call waits."""
+        assert self._webhooks is not None
+        self._webhooks.on_incoming(facts.id, facts.kind, incoming)
+        decision = self._config.incoming
+        return Gate(decision.timeout_s, decision.on_timeout) if decision.decided_by == "webhook" else None
+
+    def _on_event(self, call_id: CallId, event: TimelineEvent) -> None:
+        self._hub.publish(call_id, event)
+        if self._webhooks is not None:
+            self._webhooks.on_event(call_id, event)
+
     def _on_ended(self, record: CallRecord) -> None:
         assert self._metrics is not None
         self._metrics.call_ended(record)
+        if self._webhooks is not None:
+            self._webhooks.on_ended(record)
 
     async def _wait_for_bot(self, backends: Backends) -> None:
         if not self._config.needs_bot:

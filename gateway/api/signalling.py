@@ -131,7 +131,7 @@ class Signalling:
         """Whom the client gets. Raises `BadWishError`."""
         wanted = choose_target(request.query, session, self._agents)
         to = wanted.to if secret is None else bound_target(secret.target, wanted, self._agents)
-        if self._service.decide("webrtc", to).agent is None:
+        if not self._service.takes(to):
             raise BadWishError(404, "no agent and no route of the dialplan takes this call", "to")
         return to
 

@@ -42,20 +42,20 @@ class Call:
         settings: CallSettings,
         plan: Plan,
         *,
-        first_agent: str | None = None,
+        first_talk: TalkRequest | None = None,
         gate: Gate | None = None,
         adopted: bool = False,
     ) -> None:
-        """`first_agent`: connected while the phone rings. `gate`: where the call waits for a verdict.
+        """`first_talk`: its agent is connected while the phone rings.
 
-        `adopted`: an earlier core began the call.
+        `gate`: where the call waits for a verdict. `adopted`: an earlier core began the call.
         """
         self.id = journal.facts.id
         self._leg = leg
         self._journal = journal
         self._settings = settings
         self._plan = plan
-        self._first_agent = first_agent
+        self._first_talk = first_talk
         self._gate = gate
         self._adopted = adopted
         self._state = CallState.OFFERED
@@ -143,7 +143,7 @@ class Call:
                 await self._take_over()
             else:
                 await self._follow_plan()
-            return Termination(self._verbs.outcome)
+            return self._verbs.outcome
         except CallEndedError as end:
             return end.termination
         except Exception:  # noqa: BLE001 - one call's fault must not end the others
@@ -154,9 +154,9 @@ class Call:
         """The steps; a failure that the plan does not take care of is told to the caller."""
         try:
             plan = await self._pass_gate()
-            if self._first_agent is not None:
+            if self._first_talk is not None:
                 await self._verbs.ring()
-                self._verbs.prewarm(TalkRequest(self._first_agent))
+                self._verbs.prewarm(self._first_talk)
             await plan(self._verbs)
         except StepFailedError as failure:
             await self._fail(failure)
@@ -174,10 +174,11 @@ class Call:
             case Refer(target):
                 await self._verbs.refer(target)
             case Accept(agent, instructions) if agent or instructions:
-                agent = agent or self._first_agent or next(iter(self._settings.agents))
-                self._first_agent = agent
+                if not agent:
+                    agent = self._first_talk.agent if self._first_talk else next(iter(self._settings.agents))
                 self._journal.figures.instructions = instructions
-                return _talk_with(TalkRequest(agent, instructions=instructions))
+                self._first_talk = TalkRequest(agent, instructions=instructions)
+                return _talk_with(self._first_talk)
         return self._plan
 
     async def _take_over(self) -> None:

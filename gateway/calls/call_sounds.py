@@ -20,6 +20,9 @@ class CallSounds:
     async def pcm(self, prompt: Prompt, sample_rate_hz: int) -> bytes:
         """PCM of a prompt. Raises `SpeechError` and `SoundError`."""
         if isinstance(prompt, Say):
+            own = self._own.get(sample_rate_hz)
+            if own is not None and (known := own.spoken(prompt.text, prompt.language)) is not None:
+                return known
             return await self._synthesiser.speak(prompt.text, prompt.language, sample_rate_hz)
         return await self._files.pcm(prompt.path, sample_rate_hz)
 

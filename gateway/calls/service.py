@@ -1,24 +1,27 @@
 """All calls of this core: takes new ones, adopts old ones, and sees each to its end."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from secrets import token_hex
 from typing import Any, Final, Protocol
 
 from gateway.calls import checkpoint
 from gateway.calls.call import Call
-from gateway.calls.call import Plan as CallPlan
+from gateway.calls.gate import Gate
 from gateway.calls.journal import CallFacts, Journal
 from gateway.calls.parts import CallSettings
 from gateway.config.models import GatewayConfig
+from gateway.config.trunks import TrunkConfig
 from gateway.core.ids import CallId, CardId, LegId
-from gateway.core.record import CallKind, CallRecord, TimelineKind
+from gateway.core.record import CallKind, CallRecord, TimelineEvent, TimelineKind
 from gateway.core.sip_uri import user_of
 from gateway.core.termination import Reason, Termination
-from gateway.dialplan.plan import Decision, Plan
-from gateway.dialplan.runtime import CallControl, CallFactsView, TalkRequest
+from gateway.dialplan.dialplan import Decision, Dialplan
+from gateway.dialplan.interpreter import run_route
+from gateway.dialplan.runtime import CallFactsView, TalkRequest
 from gateway.errors import LocalError
 from gateway.legs.contract import Leg
 from gateway.observe.log import get_logger
@@ -41,10 +44,15 @@ class CallDependencies:
     """What calls need, put together by the composition root."""
 
     config: GatewayConfig
-    plan: Plan
+    plan: Callable[[CallFactsView], Dialplan]
+    """The plan for a new call."""
     calls: CallSettings
     store: RecordStore
     on_ended: Callable[[CallRecord], None]
+    on_event: Callable[[CallId, TimelineEvent], None]
+    """Told of everything that happens in calls."""
+    gate: Callable[[CallFacts, wire.Incoming], Gate | None]
+    """Told of every new call; gives a gate where a program outside decides about it."""
     clock: Callable[[], float]
     """CLOCK_MONOTONIC seconds; the same as the calls'."""
 
@@ -77,36 +85,72 @@ class CallService:
         call_id = self._on_leg.get(leg.address)
         return None if call_id is None else self._calls.get(call_id)
 
-    def decide(self, kind: CallKind, to: str) -> Decision:
-        """Who answers a call to this number; WebRTC peers may also ask for an agent by name."""
-        if kind == "webrtc" and to in self._deps.config.agents:
-            return Decision(f"agent {to}", to)
-        return self._deps.plan.route(to)
+    def takes(self, to: str) -> bool:
+        """Whether anybody answers a WebRTC call to this number or agent."""
+        return self._decide(self._view("webrtc", to, "", "", ())).taken
+
+    def _decide(self, facts: CallFactsView) -> Decision:
+        return self._deps.plan(facts).decide(facts, datetime.now(UTC))
+
+    def _view(
+        self, kind: CallKind, to: str, caller: str, peer: str, headers: tuple[tuple[str, str], ...]
+    ) -> CallFactsView:
+        """What the dialplan may look at."""
+        first: dict[str, str] = {}
+        for name, value in headers:
+            first.setdefault(name.lower(), value)
+        return CallFactsView(
+            kind,
+            "inbound",
+            to,
+            caller,
+            trunk=trunk_of(self._deps.config.trunks, peer) if kind == "sip" else "",
+            headers=first,
+            agent=to if kind == "webrtc" and to in self._deps.config.agents else "",
+        )
 
     def on_incoming(self, leg: Leg, incoming: wire.Incoming) -> None:
         """A card offers a new call."""
         journal = self._new_journal(leg, incoming)
+        self._watch(journal)
+        facts = journal.facts
         journal.note(TimelineKind.INCOMING, at_s=incoming.received_at_s, card=leg.address[0])
-        decision = self.decide(journal.facts.kind, journal.facts.to_number)
-        journal.note(TimelineKind.ROUTED, route=decision.route_name, agent=decision.agent)
-        if decision.agent is None:
+        view = self._view(facts.kind, facts.to_number, facts.from_number, facts.peer, incoming.headers)
+        decision = self._decide(view)
+        journal.note(
+            TimelineKind.ROUTED, route=decision.route_name, agent=decision.first_agent, plan=decision.digest
+        )
+        if not decision.taken:
             self._refuse(leg, journal)
             return
         journal.figures.route = decision.route_name
-        journal.figures.agent = decision.agent
-        self._start(leg, journal, adopted=False)
+        journal.figures.agent = decision.first_agent
+        gate = self._deps.gate(facts, incoming)
+        self._start(leg, journal, decision, view, gate=gate, adopted=False)
 
     def on_adopted(self, leg: Leg, snapshot: wire.LegSnapshot) -> None:
         """A card holds a leg that an earlier core knew."""
-        if snapshot.state in ("incoming", "ringing"):
+        if snapshot.state in ("incoming", "ringing") and not snapshot.outbound:
             self.on_incoming(leg, snapshot.incoming)
             return
+        if snapshot.outbound:
+            log.warning("a called person's leg has lost its call", card=leg.address[0])
+            leg.close(480, "Temporarily Unavailable")
+            return
         journal = self._restored_journal(leg, snapshot)
+        self._watch(journal)
+        facts = journal.facts
+        headers = snapshot.incoming.headers
+        view = self._view(facts.kind, facts.to_number, facts.from_number, facts.peer, headers)
+        decision = self._decide(view)
         if journal.figures.agent not in self._deps.config.agents:
-            decision = self.decide(journal.facts.kind, journal.facts.to_number)
             journal.figures.route = decision.route_name
-            journal.figures.agent = decision.agent or next(iter(self._deps.config.agents))
-        self._start(leg, journal, adopted=True)
+            journal.figures.agent = decision.first_agent or next(iter(self._deps.config.agents))
+        self._start(leg, journal, decision, view, gate=None, adopted=True)
+
+    def _watch(self, journal: Journal) -> None:
+        call_id, on_event = journal.facts.id, self._deps.on_event
+        journal.watch(lambda event: on_event(call_id, event))
 
     def _restored_journal(self, leg: Leg, snapshot: wire.LegSnapshot) -> Journal:
         if snapshot.kept:
@@ -146,7 +190,16 @@ class CallService:
         leg.reject(*termination.sip_status)
         self._track(self._finish(journal.record(termination)), f"refuse {journal.facts.id}")
 
-    def _start(self, leg: Leg, journal: Journal, *, adopted: bool) -> None:
+    def _start(
+        self,
+        leg: Leg,
+        journal: Journal,
+        decision: Decision,
+        view: CallFactsView,
+        *,
+        gate: Gate | None,
+        adopted: bool,
+    ) -> None:
         facts, figures = journal.facts, journal.figures
         log.info(
             "call taken over" if adopted else "call offered",
@@ -156,14 +209,14 @@ class CallService:
             card=facts.card,
             personal={"from": facts.from_number, "to": facts.to_number, "peer": facts.peer},
         )
-        view = CallFactsView(facts.kind, "inbound", facts.to_number, facts.from_number)
         call = Call(
             leg,
             view,
             journal,
             self._deps.calls,
-            _talk_with(figures.agent),
-            first_agent=figures.agent,
+            partial(run_route, decision),
+            first_talk=_first_talk(decision),
+            gate=gate,
             adopted=adopted,
         )
         self._calls[call.id] = call
@@ -229,8 +282,14 @@ def _party(kind: CallKind, text: str) -> str:
     return text if kind == "webrtc" else user_of(text)
 
 
-def _talk_with(agent: str) -> CallPlan:
-    async def plan(call: CallControl) -> None:
-        await call.talk(TalkRequest(agent))
+def _first_talk(decision: Decision) -> TalkRequest | None:
+    """What to connect while the phone rings."""
+    if not decision.first_agent:
+        return None
+    return TalkRequest(decision.first_agent, allow=decision.first_allow)
 
-    return plan
+
+def trunk_of(trunks: Mapping[str, TrunkConfig], peer: str) -> str:
+    """The trunk that a call comes from by its address (`transport:address:port`); empty if from none."""
+    address = peer.partition(":")[2].rpartition(":")[0]
+    return next((name for name, trunk in trunks.items() if trunk.sends_from(address)), "")

@@ -1,17 +1,20 @@
 """What the steps of a dialplan, and the agent's tools, do with a call: `CallControl` made real."""
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
-from gateway.calls.agent import AgentSession, TalkLimits
+from gateway.calls.agent import AgentLostError, AgentSession, TalkLimits
 from gateway.calls.bridge import Bridge
 from gateway.calls.dialling import NotReachedError
+from gateway.calls.endings import by_fault, by_step
 from gateway.calls.events import CallEndedError, CallEvents
 from gateway.calls.journal import Journal
 from gateway.calls.parts import CallSettings
 from gateway.calls.persons import Persons
-from gateway.calls.tools import ToolSet
+from gateway.calls.tools import TRANSFER_CALL, ToolSet
+from gateway.calls.transfer import transfer_tool
 from gateway.calls.voicemail import record_caller
 from gateway.core.call_state import CallState
 from gateway.core.record import FieldValue, TimelineKind
@@ -67,9 +70,7 @@ class CallVerbs:
         self._rung = False
         self.persons = Persons(self, journal, events, bridge, agent, settings, enter, keep)
         self._variables: dict[str, str] = {}
-        self.tools: Callable[[TalkRequest], ToolSet] = lambda _request: ToolSet()
-        """Which functions a conversation offers the model."""
-        self.outcome = Reason.PLAN_ENDED
+        self.outcome = Termination(Reason.PLAN_ENDED)
         """Why the call ends when the plan has no more steps."""
 
     # ---- facts --------------------------------------------------------------------------------
@@ -106,7 +107,7 @@ class CallVerbs:
     def prewarm(self, request: TalkRequest) -> None:
         """Connect the agent that will talk first while the phone still rings."""
         config = self._settings.agents[request.agent]
-        self._agent.start(request.agent, config, self._variables, self.tools(request))
+        self._agent.start(request.agent, config, self._variables, self._tools(request))
 
     async def ring(self, early: Prompt | None = None) -> None:
         """180, once."""
@@ -145,7 +146,7 @@ class CallVerbs:
 
     async def hang_up(self) -> None:
         """End the call."""
-        raise CallEndedError(Termination(self.outcome))
+        raise CallEndedError(self.outcome)
 
     # ---- prompts and digits -------------------------------------------------------------------
 
@@ -231,16 +232,16 @@ class CallVerbs:
         name = self._journal.figures.agent
         self._bridge.set_agent("speak")
         self.prewarm(TalkRequest(name))
-        await self._agent.go_on()
-        await self._agent.talk()
-        self.outcome = Reason.AGENT_HANGUP
+        with self._ending(Reason.AGENT_HANGUP):
+            await self._agent.go_on()
+            await self._agent.talk()
 
     async def talk(self, request: TalkRequest) -> str:
         """The conversation with an agent."""
         config = self._settings.agents.get(request.agent)
         if config is None:
             raise StepFailedError("error", f"there is no agent {request.agent}")
-        tools = self.tools(request)
+        tools = self._tools(request)
         if self._agent.name and not self._agent.serves(request.agent, tools):
             await self._agent.release()
         if request.instructions:
@@ -249,12 +250,21 @@ class CallVerbs:
         await self.answer()
         self._bridge.set_agent("speak")
         try:
-            await self._agent.begin()
-            reason = await self._agent.talk(TalkLimits(request.max_duration_s, request.silence_s))
-            self.outcome = Reason.AGENT_HANGUP
-            return reason
+            with self._ending(Reason.AGENT_HANGUP):
+                await self._agent.begin()
+                reason = await self._agent.talk(TalkLimits(request.max_duration_s, request.silence_s))
         finally:
             self._bridge.set_agent("away")
+        if reason == TRANSFER_CALL:
+            self.outcome = Termination(Reason.PARTY_HANGUP)
+            await self.hang_up()
+        return reason
+
+    def _tools(self, request: TalkRequest) -> ToolSet:
+        """The functions that the model is offered."""
+        if not request.allow:
+            return ToolSet()
+        return ToolSet((transfer_tool(request.allow, self.persons.hand_over),))
 
     async def choose(self, request: ChoiceRequest) -> str:
         """Find out by speech what the caller wants."""
@@ -265,14 +275,14 @@ class CallVerbs:
     async def dial(self, request: DialRequest) -> None:
         """Call people, join the first who answers, and stay until the conversation is over."""
         await self.ring()
-        await self.persons.dial(request)
-        self.outcome = Reason.PARTY_HANGUP
+        with self._ending(Reason.PARTY_HANGUP):
+            await self.persons.dial(request)
 
     async def queue(self, request: QueueRequest) -> None:
         """Wait for a person, the longest waiting caller first."""
         await self.attend()
-        await self.persons.queue(request)
-        self.outcome = Reason.PARTY_HANGUP
+        with self._ending(Reason.PARTY_HANGUP):
+            await self.persons.queue(request)
 
     async def refer(self, target: str) -> None:
         """Hand the caller's phone over (RFC 3515)."""
@@ -294,19 +304,27 @@ class CallVerbs:
                 raise StepFailedError("refused", f"{event.status} {event.reason}")
         raise StepFailedError("timeout", "the phone did not say how the transfer went")
 
+    @contextmanager
+    def _ending(self, reason: Reason) -> Iterator[None]:
+        """How the call ends if nothing else happens after this."""
+        try:
+            yield
+        except StepFailedError as failure:
+            lost = failure.error if isinstance(failure, AgentLostError) else None
+            self.outcome = by_fault(lost) if lost is not None else by_step(failure)
+            raise
+        self.outcome = Termination(reason)
+
     # ---- recording and services ---------------------------------------------------------------
 
     async def record(self, request: RecordRequest) -> Recorded:
         """Record the caller into a file."""
         await self.attend()
-        return await record_caller(
-            request,
-            self._bridge,
-            self._events,
-            self._journal,
-            self._settings.recordings,
-            self.monotonic,
-        )
+        directory = self._settings.recordings
+        with self._ending(Reason.PLAN_ENDED):
+            return await record_caller(
+                request, self._bridge, self._events, self._journal, directory, self.monotonic
+            )
 
     async def http(self, request: HttpRequest) -> HttpReply:
         """Ask a service."""

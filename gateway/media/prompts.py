@@ -41,6 +41,12 @@ class Prompts:
         found = self._pcm.get((_base(language), key))
         return found if found is not None else self._pcm[FALLBACK_LANGUAGE, key]
 
+    def spoken(self, text: str, language: str) -> bytes | None:
+        """Audio of a text that is one of the prompts; None if it is not."""
+        base = _base(language)
+        keys = (key for key, words in texts().get(base, {}).items() if words == text)
+        return next((self._pcm[base, key] for key in keys if (base, key) in self._pcm), None)
+
 
 @lru_cache(maxsize=1)
 def texts() -> Mapping[str, Mapping[PromptKey, str]]:

@@ -93,7 +93,7 @@ class Stage:
             self.journal,
             self.settings,
             _talk,
-            first_agent=AGENT,
+            first_talk=TalkRequest(AGENT),
             adopted=journal is not None,
         )
         self._run: asyncio.Task[CallRecord] | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from gateway.backends import contract as ai
@@ -9,8 +10,11 @@ from gateway.calls.dialling import Dialler, NoDialler
 from gateway.calls.parts import CallSettings
 from gateway.calls.queues import CallQueues
 from gateway.calls.ticker import Ticker
-from gateway.config.models import AgentConfig
+from gateway.config.models import AgentConfig, GatewayConfig
+from gateway.dialplan.dialplan import Dialplan
+from gateway.dialplan.loader import load_dialplan
 from gateway.dialplan.runtime import HttpReply, HttpRequest, Prompt, Say
+from gateway.dialplan.surroundings import surroundings_of
 from gateway.media.sounds import SoundError
 from tests.sounds import steady
 
@@ -81,3 +85,10 @@ def surroundings(
         clock=clock,
         recordings=recordings or Path("recordings"),
     )
+
+
+def dialplan(text: str, config: GatewayConfig) -> Dialplan:
+    """A plan of one file."""
+    with TemporaryDirectory() as directory:
+        (Path(directory) / "main.yaml").write_text(text)
+        return load_dialplan(Path(directory), surroundings_of(config))

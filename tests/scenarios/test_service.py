@@ -15,15 +15,22 @@ from gateway.core.ids import CardId, LegId
 from gateway.core.record import CallRecord
 from gateway.core.record import TimelineKind as K
 from gateway.core.termination import Reason
-from gateway.dialplan.plan import Plan, Route
 from gateway.errors import LocalError
 from gateway.legs.loopback import LoopbackLeg
 from gateway.wire import card as wire
 from tests.scenarios.scripted_backend import Opening, ScriptedBackend
-from tests.scenarios.surroundings import surroundings
+from tests.scenarios.surroundings import dialplan, surroundings
 
-PLAN = Plan((Route("sales", "200", "seller"), Route("help", "3*", "helper")))
 CONFIG = GatewayConfig(agents={"seller": BotAgent(backend="bot"), "helper": BotAgent(backend="bot")})
+PLAN = dialplan(
+    """
+version: 1
+routes:
+  - {name: sales, match: {to: "200"}, do: [{ai: {agent: seller}}]}
+  - {name: help, match: {to: "3*"}, do: [{ai: {agent: helper}}]}
+""",
+    CONFIG,
+)
 
 
 class Store:
@@ -60,7 +67,9 @@ class Core:
         self.service = CallService(
             CallDependencies(
                 config=CONFIG,
-                plan=PLAN,
+                plan=lambda _facts: PLAN,
+                on_event=lambda _call_id, _event: None,
+                gate=lambda _facts, _incoming: None,
                 calls=surroundings(CONFIG.agents, self._make_backend, self.clock),
                 store=self.store,
                 on_ended=self.ended.append,

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
+from gateway.api.event_hub import EventHub
 from gateway.api.http import HttpServer
 from gateway.api.routes import ApiDependencies, build_api
 from gateway.backends import contract as ai
@@ -20,7 +21,6 @@ from gateway.config.users import UserConfig
 from gateway.config.webrtc import WebrtcConfig
 from gateway.core.record import CallRecord
 from gateway.core.termination import Reason
-from gateway.dialplan.plan import Plan, Route
 from gateway.legs.people.door import Door
 from gateway.legs.people.people import People
 from gateway.legs.pool import CardPool
@@ -30,7 +30,7 @@ from gateway.store.database import DATABASE_NAME, Database
 from gateway.store.keys import KeyStore, Role
 from tests.contract.stand_in_card import CARD, StandInCard
 from tests.scenarios.scripted_backend import Opening, ScriptedBackend
-from tests.scenarios.surroundings import surroundings
+from tests.scenarios.surroundings import dialplan, surroundings
 
 OFFER = (
     "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n"
@@ -43,7 +43,12 @@ PASSWORD = "a password of people"
 
 _MAX_PEERS = 5
 
-PLAN = Plan((Route("sales", "+4930*", "seller"), Route("openai", "gpt-realtime", "helper")))
+PLAN = """
+version: 1
+routes:
+  - {name: sales, match: {to: "+4930*"}, do: [{ai: {agent: seller}}]}
+  - {name: openai, match: {to: gpt-realtime}, do: [{ai: {agent: helper}}]}
+"""
 
 
 class Rig:
@@ -65,10 +70,13 @@ class Rig:
         self.closed_because = ""
         self.ended: asyncio.Queue[CallRecord] = asyncio.Queue()
         clock = asyncio.get_running_loop().time
+        plan = dialplan(PLAN, self.config)
         self.service = CallService(
             CallDependencies(
                 config=self.config,
-                plan=PLAN,
+                plan=lambda _facts: plan,
+                on_event=lambda _call_id, _event: None,
+                gate=lambda _facts, _incoming: None,
                 calls=surroundings(self.config.agents, self._make_backend, clock),
                 store=self.store,
                 on_ended=self.ended.put_nowait,
@@ -78,6 +86,8 @@ class Rig:
         self.people = People(self.config.users, asyncio.get_running_loop().call_later)
         door = Door(self.people, self.service.on_incoming, self.service.on_adopted)
         self.pool = CardPool(door.on_incoming, door.on_adopted, max_peers=_MAX_PEERS)
+        self.hub = EventHub()
+        self.metrics = Metrics(lambda: 0, lambda: 0)
         api = build_api(
             ApiDependencies(
                 config=self.config,
@@ -85,14 +95,14 @@ class Rig:
                 store=self.store,
                 keys=self.keys,
                 people=self.people,
+                hub=self.hub,
+                on_slow_listener=self.metrics.event_client_dropped,
                 offering=self.pool.offer,
                 not_accepting=lambda: self.closed_because,
                 clock=clock,
             )
         )
-        self.server = HttpServer(
-            HttpListen(address="127.0.0.1", port=0), Metrics(lambda: 0, lambda: 0), lambda: "", api
-        )
+        self.server = HttpServer(HttpListen(address="127.0.0.1", port=0), self.metrics, lambda: "", api)
 
     def _make_backend(
         self, _agent: AgentConfig, context: ai.BackendContext, _tools: tuple[dict[str, Any], ...]
