@@ -169,25 +169,30 @@ class WebSocketLink:
             self._lose(BackendError("lost", f"connection lost while sending: {exc}", retryable=True))
 
     async def _receive(self, ws: ClientWebSocketResponse) -> None:
-        async for message in ws:
+        while True:
+            message = await ws.receive()
             if message.type is WSMsgType.TEXT:
                 self._deliver(self._on_message, message.data)
-            elif message.type is WSMsgType.BINARY:
-                if self._on_binary is None:
-                    self._lose(BackendError("protocol", "unexpected binary message", retryable=True))
-                    return
+            elif message.type is WSMsgType.BINARY and self._on_binary is not None:
                 self._deliver(self._on_binary, message.data)
-        self._lose(self._farewell(ws))
+            else:
+                self._lose(self._reason(message, ws.exception()))
+                return
 
-    def _farewell(self, ws: ClientWebSocketResponse) -> BackendError:
-        """Why the connection ended."""
-        failure = ws.exception()
+    def _reason(self, last: aiohttp.WSMessage, failure: BaseException | None) -> BackendError:
+        """What ended the connection, by the last thing that was received."""
+        if last.type is WSMsgType.BINARY:
+            return BackendError("protocol", "unexpected binary message", retryable=True)
+        if last.type is WSMsgType.ERROR:
+            failure = last.data
         if isinstance(failure, aiohttp.WebSocketError) and failure.code == WSCloseCode.MESSAGE_TOO_BIG:
             words = f"a message of more than {self._max_message_bytes} bytes"
             return BackendError("protocol", words, retryable=True)
-        self.closed_normally = failure is None and ws.close_code in _NORMAL_CODES
-        code = f"close code {ws.close_code}" if ws.close_code is not None else "no close frame"
-        words = f"{code}: {failure}" if failure is not None else code
+        code = last.data if last.type is WSMsgType.CLOSE else None
+        self.closed_normally = code in _NORMAL_CODES
+        words = f"close code {code}" if code is not None else "no close frame"
+        if failure is not None:
+            words += f": {failure}"
         return BackendError("lost", f"the service closed the connection ({words})", retryable=True)
 
     def _deliver(self, handle: Callable[[_T], None], message: _T) -> None:
