@@ -211,6 +211,9 @@ class Phone:
         fields: dict[str, object] = {"codec": media.codec, "ptime_ms": media.ptime_ms, "srtp": media.srtp}
         self._emit("media", {**fields, "sending": media.sending, "receiving": media.receiving})
 
+    def on_transfer(self, status: int, reason: str, *, final: bool) -> None:
+        """Never: the phone transfers nobody."""
+
     def on_digit(self, digit: str, duration_ms: int, method: DtmfMethod) -> None:
         """The far end pressed a key."""
         self._emit("digit", {"digit": digit, "method": method})

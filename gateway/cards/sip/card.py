@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from gateway.cards.sip.commands import UnfitError, carry_out, described, outgoing_call
 from gateway.cards.sip.contract import CallHandler, PjsipError, Refusal
 from gateway.cards.sip.invite import InviteError, parse_invite
 from gateway.cards.sip.leg import Leg, LegContext
@@ -29,7 +30,7 @@ _STATUS_AGAIN_S = 0.02
 _SETTLE_S = 0.3
 """The clock goes on this long after the last leg: PJSIP takes ports off the bridge on its ticks."""
 
-CAPABILITIES = wire.Capabilities(hold=True, transfer=False, dtmf=True)
+CAPABILITIES = wire.Capabilities(hold=True, transfer=True, dtmf=True)
 
 
 class SipCard:
@@ -82,7 +83,7 @@ class SipCard:
         legs = [leg for leg, _ in self._legs.values()]
         for leg in legs:
             leg.after_tick(now)
-        self.link.queue_heard([leg.heard_record() for leg in legs if leg.live])
+        self.link.queue_heard([leg.heard_record() for leg in legs if leg.audible])
 
     def serve(self) -> None:
         """Duties by the second: quality, sign of life, orphans; and telling the edge of free slots."""
@@ -120,16 +121,14 @@ class SipCard:
 
     def on_invite(self, call: SipCall, message: str, source: str) -> CallHandler | Refusal:
         """A new call: offer it to the core, or refuse it when there is none."""
-        used = {id(port) for _, port in self._legs.values()}
-        port = next((p for p in self._ports if id(p) not in used), None)
+        port = self._free_port()
         if not self._attached or self._retiring or port is None:
             return _NO_CORE
         try:
             invite = parse_invite(message)
         except InviteError:
             return Refusal(400)
-        leg_id = LegId(self._next_leg)
-        self._next_leg += 1
+        leg_id = self._new_id()
         incoming = wire.Incoming(
             leg_id,
             invite.sip_call_id,
@@ -146,6 +145,15 @@ class SipCard:
         self._emit(incoming)
         self.report_status()
         return leg
+
+    def _free_port(self) -> PcmPort | None:
+        used = {id(port) for _, port in self._legs.values()}
+        return next((port for port in self._ports if id(port) not in used), None)
+
+    def _new_id(self) -> LegId:
+        leg_id = LegId(self._next_leg)
+        self._next_leg += 1
+        return leg_id
 
     def _closed(self, leg: Leg) -> None:
         del self._legs[leg.leg_id]
@@ -191,7 +199,7 @@ class SipCard:
         elif isinstance(message, wire.Offer):
             self._emit(wire.OfferRejected(message.request, 501, "this card serves SIP only"))
         elif isinstance(message, wire.Dial):
-            self._emit(wire.DialFailed(message.request, 501, "this card places no calls"))
+            self._dial(message)
         else:
             entry = self._legs.get(message.leg)
             name = type(message).__name__
@@ -199,9 +207,33 @@ class SipCard:
                 self._emit(wire.Refused(message.leg, name, "no such leg"))
                 return
             try:
-                _carry_out(entry[0], message)
+                carry_out(entry[0], message)
             except PjsipError as exc:
                 self._emit(wire.Refused(message.leg, name, str(exc)))
+
+    def _dial(self, message: wire.Dial) -> None:
+        port = self._free_port()
+        if self._retiring or port is None:
+            reason = "the card is retiring" if self._retiring else "the card is full"
+            self._emit(wire.DialFailed(message.request, 503, reason))
+            return
+        leg_id = self._new_id()
+
+        def follow(call: SipCall) -> Leg:
+            leg = Leg(described(message, leg_id, self._clock()), call, port, self._context, outbound=True)
+            self._legs[leg_id] = (leg, port)
+            return leg
+
+        try:
+            self._endpoint.place(outgoing_call(message), port, follow)
+        except PjsipError as exc:
+            if self._legs.pop(leg_id, None) is not None:
+                port.hear = port.speak = None
+            status = 400 if isinstance(exc, UnfitError) else 500
+            self._emit(wire.DialFailed(message.request, status, str(exc)))
+            return
+        self._emit(wire.DialStarted(message.request, leg_id, message.sip_call_id))
+        self.report_status()
 
     def _attach(self, message: wire.Attach) -> None:
         if message.version != WIRE_VERSION:
@@ -233,30 +265,3 @@ class SipCard:
                 leg.hangup(503, "Service Unavailable", drain=False, by="card")
             except PjsipError as exc:
                 self._log.warning("hangup refused", leg=leg.leg_id, error=str(exc))
-
-
-def _carry_out(leg: Leg, message: wire.ToCard) -> None:
-    """One command for one leg. Raises `PjsipError`."""
-    match message:
-        case wire.Ring():
-            leg.ring()
-        case wire.Answer():
-            leg.answer()
-        case wire.Reject(status=status, reason=reason, headers=headers):
-            leg.reject(status, reason, headers)
-        case wire.Hangup(status=status, reason=reason, drain=drain):
-            leg.hangup(status, reason, drain=drain)
-        case wire.Flush(request=request):
-            leg.flush(request)
-        case wire.Pause():
-            leg.playout.pause()
-        case wire.Resume():
-            leg.playout.resume()
-        case wire.SendDtmf(digits=digits):
-            leg.send_dtmf(digits)
-        case wire.Hold(held=held):
-            leg.hold(held)
-        case wire.Keep(state=state):
-            leg.kept = state
-        case _:
-            raise PjsipError("not a command for a leg")

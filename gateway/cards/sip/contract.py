@@ -1,6 +1,6 @@
 """What cards and softphones see of PJSIP: settings, values and the handler of a call. No pjsua2 here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from gateway.errors import GatewayError
@@ -40,6 +40,25 @@ class EndpointSettings:
     """address:port that requests outside a dialog are sent to; empty: straight to their target."""
     srtp: bool = True
     """Accept SDES-SRTP when it is offered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingCall:
+    """A call to place."""
+
+    uri: str
+    """SIP URI to call."""
+    headers: Headers = ()
+    """More headers of the INVITE."""
+    from_uri: str = ""
+    """SIP URI for From, perhaps with a display name; empty: the endpoint's own."""
+    sip_call_id: str = ""
+    """Value of Call-ID; empty: any."""
+    username: str = ""
+    """For a digest challenge; empty: a challenge ends the call."""
+    password: str = field(default="", repr=False)
+    srtp: bool = False
+    """Offer what the endpoint accepts; without credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +102,9 @@ class CallHandler(Protocol):
 
     def on_digit(self, digit: str, duration_ms: int, method: DtmfMethod) -> None:
         """A DTMF digit arrived; `duration_ms` is 0 when the far end did not say."""
+
+    def on_transfer(self, status: int, reason: str, *, final: bool) -> None:
+        """The far end reports on the transfer it was asked for; nothing comes after the final one."""
 
 
 @dataclass(frozen=True, slots=True)

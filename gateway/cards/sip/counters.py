@@ -1,8 +1,12 @@
-"""Counters of a leg that outlive its streams, and the watch over a far end that has gone silent. Pure."""
+"""Counters of a leg that outlive its streams, and watches over far ends that have gone silent. Pure."""
 
 from dataclasses import replace
+from typing import Final
 
 from gateway.cards.sip.contract import StreamQuality
+
+TRANSFER_TIMEOUT_S: Final = 64.0
+"""How long a far end may ring its new party without telling us the end."""
 
 
 class LegCounters:
@@ -59,3 +63,27 @@ class StallWatch:
             return None
         self._reported = True
         return silent_s
+
+
+class TransferWatch:
+    """At most one transfer is under way; its end is not waited for forever."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether the far end owes us its final word."""
+        return self._since_s is not None
+
+    def begin(self, now: float) -> None:
+        """REFER is out."""
+        self._since_s = now
+
+    def end(self) -> None:
+        """The final word came, or is not waited for."""
+        self._since_s = None
+
+    def overdue(self, now: float) -> bool:
+        """Whether it is time to give up."""
+        return self._since_s is not None and now - self._since_s >= TRANSFER_TIMEOUT_S

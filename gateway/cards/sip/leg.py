@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from gateway.cards.sip.contract import CallState, DtmfMethod, Headers, MediaInfo, PjsipError, StreamQuality
-from gateway.cards.sip.counters import LegCounters, StallWatch
+from gateway.cards.sip.counters import LegCounters, StallWatch, TransferWatch
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import LegId
 from gateway.core.playout import MarkStarted, Playout
@@ -18,6 +18,7 @@ _DRAIN_LINGER_S = 0.1
 """Between the last audio and BYE, so that the far end's jitter buffer can play it."""
 _BYE_GRACE_S = 1.0
 """How long the core waits for an answer to BYE before it is told that the leg has ended."""
+_CANCELLED = (487, "CANCEL not answered yet")
 _DRAIN_GRACE_S = 5.0
 """A drain ends this long after its audio should have been played, whatever holds it up."""
 
@@ -42,6 +43,9 @@ class Call(Protocol):
 
     def send_dtmf(self, digits: str, method: DtmfMethod | None = None) -> None:
         """Send digits."""
+
+    def transfer(self, uri: str, headers: Headers = ()) -> None:
+        """Send REFER."""
 
     def quality(self) -> StreamQuality | None:
         """Counters of the audio stream."""
@@ -71,10 +75,22 @@ class LegContext:
 class Leg:
     """Follows one call from INVITE to BYE."""
 
-    def __init__(self, incoming: wire.Incoming, call: Call, port: Port, context: LegContext) -> None:
-        self.incoming = incoming
+    def __init__(
+        self,
+        incoming: wire.Incoming,
+        call: Call,
+        port: Port,
+        context: LegContext,
+        *,
+        outbound: bool = False,
+    ) -> None:
+        """outbound: we call; `incoming` says whom."""
+        self.incoming, self.outbound = incoming, outbound
         self._id, self._call, self._port, self._context = incoming.leg, call, port, context
-        self.state: wire.LegState = "incoming"
+        self.state: wire.LegState = "calling" if outbound else "incoming"
+        self._progress: tuple[int, str] | None = None
+        """A provisional answer that the core has yet to be told of: its SDP is looked at after it."""
+        self._transfer = TransferWatch()
         self.kept = b""
         self.playout = Playout(context.pcm_format)
         self._silence = context.pcm_format.silence(20)
@@ -99,25 +115,33 @@ class Leg:
 
     @property
     def live(self) -> bool:
-        """Answered and not yet closed: its audio goes to the core."""
+        """Answered and not yet closed."""
         return self._answered and self.state in ("connected", "held")
+
+    @property
+    def audible(self) -> bool:
+        """Whether its audio goes to the core: also what the far end plays before it answers us."""
+        return self.live or (self.outbound and self.state == "ringing" and self._call.media is not None)
 
     def snapshot(self) -> wire.LegSnapshot:
         """For a core that has just attached."""
-        return wire.LegSnapshot(self.incoming, self.state, self.kept)
+        return wire.LegSnapshot(self.incoming, self.state, self.kept, self.outbound)
 
     # ---- commands of the core ------------------------------------------------------------------
 
     def ring(self) -> None:
-        """180."""
+        """180. Raises `PjsipError`."""
+        self._inbound_only()
         self._call.answer(180)
 
     def answer(self) -> None:
-        """200 with our SDP."""
+        """200 with our SDP. Raises `PjsipError`."""
+        self._inbound_only()
         self._call.answer(200)
 
     def reject(self, status: int, reason: str, headers: Headers) -> None:
         """Final refusal. Raises `PjsipError` when the call has been answered already."""
+        self._inbound_only()
         if self._answered:
             raise PjsipError("the call has been answered")
         self._end("gateway", status, reason, headers)
@@ -153,6 +177,15 @@ class Leg:
             raise PjsipError("not DTMF digits")
         self._call.send_dtmf(digits.upper())
 
+    def transfer(self, target_uri: str, headers: Headers) -> None:
+        """REFER; one at a time. Raises `PjsipError`."""
+        if not self.live or self._ending_since_s is not None:
+            raise PjsipError("the call is not connected")
+        if self._transfer.pending:
+            raise PjsipError("a transfer is under way")
+        self._call.transfer(target_uri, headers)
+        self._transfer.begin(self._context.clock())
+
     def hold(self, held: bool) -> None:
         """Offer sendonly, or sendrecv again. Raises `PjsipError`."""
         self._call.hold(held)
@@ -162,14 +195,21 @@ class Leg:
 
     def on_state(self, state: CallState, status: int, reason: str) -> None:
         """The SIP dialog moved on."""
-        if state == "early" and self.state == "incoming":
+        if state == "early" and self.state in ("incoming", "calling", "ringing"):
             self.state = "ringing"
+            if self.outbound:
+                self._report_progress()
+                self._progress = status, reason
         elif state in ("connecting", "confirmed") and not self._answered:
+            if self._ending_since_s is not None:
+                return  # the answer crossed our CANCEL; PJSIP sends BYE
+            self._report_progress()
             self._answered = True
             media = self._call.media
             self.state = "held" if media is not None and not media.sending else "connected"
             self._context.emit(wire.Answered(self._id, self._context.clock()))
         elif state == "disconnected":
+            self._report_progress()
             self.state = "closed"
             self._port.hear = self._port.speak = None
             self._tell_closed(status, reason)
@@ -185,6 +225,16 @@ class Leg:
         """A DTMF digit arrived."""
         self._context.emit(wire.Dtmf(self._id, digit, duration_ms, method))
 
+    def on_transfer(self, status: int, reason: str, *, final: bool) -> None:
+        """The far end says how the transfer goes."""
+        if self._transfer.pending:
+            self._tell_transfer(status, reason, final=final)
+
+    def _tell_transfer(self, status: int, reason: str, *, final: bool) -> None:
+        if final:
+            self._transfer.end()
+        self._context.emit(wire.TransferProgress(self._id, status, reason, final))
+
     def _hear(self, pcm: bytes) -> None:
         self._heard = pcm
 
@@ -198,7 +248,8 @@ class Leg:
         return pack_heard_record(self._id, HeardFlag.CONCEALED, self._silence)
 
     def after_tick(self, now: float) -> None:
-        """Report marks, finish a drain."""
+        """Report marks and progress, finish a drain."""
+        self._report_progress()
         self.report_marks()
         if self._drain_until_s is None:
             return
@@ -213,9 +264,11 @@ class Leg:
         """Report quality, notice a far end that is silent or does not answer BYE."""
         if self._ending_since_s is not None and now - self._ending_since_s >= _BYE_GRACE_S:
             self.state = "closed"
-            self._tell_closed(200, "BYE not answered yet")
+            self._tell_closed(*((200, "BYE not answered yet") if self._answered else _CANCELLED))
         if not self.live:
             return
+        if self._transfer.overdue(now):
+            self._tell_transfer(408, "the far end did not say how it went", final=True)
         current = self._call.quality()
         expected = self.state == "connected" and not self._local_hold
         silent_s = self._watch.check(current, now, expected=expected)
@@ -225,6 +278,12 @@ class Leg:
             self._context.emit(wire.RtpStalled(self._id, silent_s))
         if current is not None:
             self._context.emit(self._quality(self._counters.add(current)))
+
+    def _report_progress(self) -> None:
+        if self._progress is not None:
+            (status, reason), self._progress = self._progress, None
+            early_media = self._call.media is not None
+            self._context.emit(wire.Progress(self._id, status, reason, early_media))
 
     def report_marks(self) -> None:
         """Tell the core which marks started and finished."""
@@ -250,6 +309,10 @@ class Leg:
                 )
             )
 
+    def _inbound_only(self) -> None:
+        if self.outbound:
+            raise PjsipError("the call is ours, its far end answers")
+
     def _tell_closed(self, status: int, reason: str) -> None:
         if not self._told_closed:
             self._told_closed = True
@@ -257,8 +320,8 @@ class Leg:
 
     def _end(self, by: Side, status: int, reason: str, headers: Headers = ()) -> None:
         self._ended_by = by
-        if self._answered:
-            self._call.hangup()
+        if self._answered or self.outbound:
+            self._call.hangup()  # BYE or CANCEL
             self._ending_since_s = self._context.clock()
         else:
             self._call.answer(status if status >= 300 else 480, reason, headers)

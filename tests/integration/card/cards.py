@@ -74,16 +74,21 @@ class Rack:
         self._next = 0
 
     async def card(
-        self, *, rtp_timeout_s: float = 20.0, orphan_timeout_s: float = 10.0, sample_rate_hz: int = 8000
+        self,
+        *,
+        rtp_timeout_s: float = 20.0,
+        orphan_timeout_s: float = 10.0,
+        sample_rate_hz: int = 8000,
+        edge_port: int = 9,
     ) -> RunningCard:
-        """Order a card and wait until it says that it lives."""
+        """Order a card and wait until it says that it lives; `edge_port`: where its requests go."""
         number, self._next = self._next, self._next + 1
         low = free_udp_block(80)
         order = SpawnCard(
             card=CardId(number),
             socket_path=str(self.run_dir / f"c{number}"),
             status_path=str(self.run_dir / "s"),
-            edge_sip="127.0.0.1:9",
+            edge_sip=f"127.0.0.1:{edge_port}",
             rtp_address="127.0.0.1",
             rtp_port_low=low,
             rtp_port_high=low + 79,

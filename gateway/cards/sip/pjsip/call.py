@@ -36,6 +36,8 @@ _RTP_CLOCK_HZ: Final = {"G722": 8000}
 _DIGITS: Final = frozenset("0123456789ABCD*#")
 _DTMF_UPDATE: Final = 1
 _DTMF_END: Final = 2
+_FINAL: Final = 200
+"""The least status of a final response."""
 _UNKNOWN_DURATION_MS: Final = 60_000
 """PJSIP says -1 as an unsigned number."""
 _SEND: Final = int(pj.PJMEDIA_DIR_ENCODING)
@@ -117,6 +119,17 @@ class NativeCall(pj.Call):
         for digit, duration_ms in digits:
             if self.handler is not None:
                 self.handler.on_digit(digit, duration_ms, method)
+
+    def onCallTransferStatus(self, prm: Any) -> None:
+        with callback("onCallTransferStatus"):
+            status, final = int(prm.statusCode), bool(prm.finalNotify)
+            prm.cont = not final
+            if self.handler is not None:
+                self.handler.on_transfer(status, str(prm.reason), final=final or status >= _FINAL)
+
+    def onCallRedirected(self, prm: Any) -> int:
+        # Whoever is called must not choose whom we pay for; this way the core learns of the 3xx.
+        return int(pj.PJSIP_REDIRECT_REJECT)
 
     def onCallTransferRequest(self, prm: Any) -> None:
         # Accepting would make PJSIP dial by itself.
@@ -231,6 +244,11 @@ class SipCall:
         prm.method = pj.PJSUA_DTMF_METHOD_SIP_INFO
         with pjsip_errors():
             self._alive.sendDtmf(prm)
+
+    def transfer(self, uri: str, headers: Headers = ()) -> None:
+        """REFER (RFC 3515)."""
+        with pjsip_errors():
+            self._alive.xfer(uri, call_options(headers=headers))
 
     def quality(self) -> StreamQuality | None:
         """Counters of the audio stream; None while there is none."""

@@ -7,8 +7,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.cards.sip import pcm
-from gateway.cards.sip.border import callback
-from gateway.cards.sip.contract import CallHandler, EndpointSettings, Headers, PjsipError, Refusal
+from gateway.cards.sip.contract import (
+    CallHandler,
+    EndpointSettings,
+    Headers,
+    OutgoingCall,
+    PjsipError,
+    Refusal,
+)
+from gateway.cards.sip.pjsip.accounts import Accounts
 from gateway.cards.sip.pjsip.call import NativeCall, SipCall, call_options, pjsip_errors
 from gateway.cards.sip.pjsip.native import extension, pj
 from gateway.cards.sip.pjsip.port import PcmPort, fast_path_works
@@ -27,17 +34,6 @@ follows the call, or why it is refused. Must not end the call itself: PJSIP abor
 while it is still announcing the call."""
 
 
-class _Account(pj.Account):
-    def __init__(self, endpoint: "Endpoint") -> None:
-        super().__init__()
-        self._endpoint = endpoint
-
-    def onIncomingCall(self, prm: Any) -> None:
-        with callback("onIncomingCall"):
-            received = prm.rdata
-            self._endpoint.on_incoming(int(prm.callId), str(received.wholeMsg), str(received.srcAddress))
-
-
 class Endpoint:
     """The process's one PJSIP endpoint, driven by `handle_events` and `tick` of one thread."""
 
@@ -51,7 +47,7 @@ class Endpoint:
         with pjsip_errors():
             self._start()
             self._codecs()
-            self._account = self._add_account()
+            self._accounts = Accounts(self._account_config(), self.on_incoming)
         self._wake = epoll = select.epoll()
         self._waker = Waker(self._library, epoll.fileno())
         self._screen = Screen(self._library)
@@ -83,7 +79,7 @@ class Endpoint:
         for codec in self._endpoint.codecEnum2():
             self._endpoint.codecSetPriority(codec.codecId, order.get(str(codec.codecId).lower(), 0))
 
-    def _add_account(self) -> _Account:
+    def _account_config(self) -> Any:
         settings = self._settings
         config = pj.AccountConfig()
         config.idUri = f"sip:{settings.identity}@{settings.sip_address}:{self.sip_port}"
@@ -100,9 +96,7 @@ class Endpoint:
         media.lockCodecEnabled = False
         media.srtpUse = pj.PJMEDIA_SRTP_OPTIONAL if settings.srtp else pj.PJMEDIA_SRTP_DISABLED
         media.srtpSecureSignaling = 0
-        account = _Account(self)
-        account.create(config)
-        return account
+        return config
 
     @property
     def sip_port(self) -> int:
@@ -117,14 +111,28 @@ class Endpoint:
 
     def dial(self, uri: str, handler: CallHandler, port: PcmPort, headers: Headers = ()) -> SipCall:
         """Start a call. Raises `PjsipError`."""
-        call = NativeCall(self.forget, self._account, -1)
+        order = OutgoingCall(uri=uri, headers=headers, srtp=self._settings.srtp)
+        return self.place(order, port, lambda _: handler)
+
+    def place(self, order: OutgoingCall, port: PcmPort, follow: Callable[[SipCall], CallHandler]) -> SipCall:
+        """Start a call; `follow` is given it before anything happens. Raises `PjsipError`."""
+        if self.calls_held >= MAX_CALLS:
+            raise PjsipError("all call slots are in use")
+        options = call_options(headers=order.headers)
+        options.txOption.localUri, options.opt.customCallId = order.from_uri, order.sip_call_id
+        account = self._accounts.incoming
+        if not order.srtp:
+            with pjsip_errors():
+                account = self._accounts.outgoing(order.username, order.password)
+        call = NativeCall(self.forget, account, -1)
         facade = call.facade
         assert facade is not None
-        facade.port, call.handler = port, handler
+        facade.port = port
+        call.handler = follow(facade)
         self._calls.add(call)
         try:
             with pjsip_errors():
-                call.makeCall(uri, call_options(headers=headers))
+                call.makeCall(order.uri, options)
         except PjsipError:
             self.forget(call)
             raise
@@ -132,7 +140,7 @@ class Endpoint:
 
     def on_incoming(self, call_id: int, message: str, source: str) -> None:
         """An INVITE arrived; called by the account."""
-        call = NativeCall(self.forget, self._account, call_id)
+        call = NativeCall(self.forget, self._accounts.incoming, call_id)
         self._calls.add(call)
         facade = call.facade
         assert facade is not None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.cards.sip.contract import DtmfMethod, Headers, MediaInfo, PjsipError, StreamQuality
+from gateway.cards.sip.counters import TRANSFER_TIMEOUT_S
 from gateway.cards.sip.leg import HELD_TIMEOUT_S, Leg, LegContext
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import LegId, Mark
@@ -38,6 +39,9 @@ class RecordedCall:
     def send_dtmf(self, digits: str, method: DtmfMethod | None = None) -> None:
         self.asked.append(("dtmf", digits))
 
+    def transfer(self, uri: str, headers: Headers = ()) -> None:
+        self.asked.append(("transfer", uri, headers))
+
     def quality(self) -> StreamQuality | None:
         return self.stats
 
@@ -51,13 +55,13 @@ class BarePort:
 class Bench:
     """A leg and everything around it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, outbound: bool = False) -> None:
         self.now = 100.0
         self.sent: list[wire.FromCard] = []
         self.closed: list[Leg] = []
         self.call, self.port = RecordedCall(), BarePort()
         context = LegContext(FORMAT, 5.0, lambda: self.now, self.sent.append, self.closed.append)
-        self.leg = Leg(INCOMING, self.call, self.port, context)
+        self.leg = Leg(INCOMING, self.call, self.port, context, outbound=outbound)
 
     def answered(self) -> None:
         self.call.media = MEDIA
@@ -230,3 +234,128 @@ def test_an_answered_leg_without_media_is_a_silent_far_end(bench: Bench) -> None
 def test_the_snapshot_carries_what_the_core_kept(bench: Bench) -> None:
     bench.leg.kept = b"state"
     assert bench.leg.snapshot() == wire.LegSnapshot(INCOMING, "incoming", b"state")
+
+
+# ---- calls that we place ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def calling() -> Bench:
+    return Bench(outbound=True)
+
+
+def test_each_provisional_answer_is_told_with_whether_there_is_audio(calling: Bench) -> None:
+    assert calling.state() == "calling"
+    calling.leg.on_state("calling", 0, "")
+    calling.leg.on_state("early", 180, "Ringing")
+    calling.leg.on_state("early", 183, "Session Progress")
+    calling.call.media = MEDIA
+    calling.leg.on_media(MEDIA)
+    calling.tick(2)
+    progress = [m for m in calling.sent if isinstance(m, wire.Progress)]
+    assert [(m.status, m.reason, m.early_media) for m in progress] == [
+        (180, "Ringing", False),
+        (183, "Session Progress", True),
+    ]
+    assert calling.state() == "ringing"
+    assert calling.leg.audible
+    assert not calling.leg.live
+
+
+def test_without_early_media_a_ringing_leg_is_not_heard(calling: Bench) -> None:
+    calling.leg.on_state("early", 180, "Ringing")
+    assert not calling.leg.audible
+
+
+def test_progress_comes_before_the_answer_and_the_end(calling: Bench) -> None:
+    calling.leg.on_state("early", 180, "Ringing")
+    calling.answered()
+    kinds = [type(m).__name__ for m in calling.sent]
+    assert kinds.index("Progress") < kinds.index("Answered")
+    other = Bench(outbound=True)
+    other.leg.on_state("early", 180, "Ringing")
+    other.leg.on_state("disconnected", 486, "Busy Here")
+    assert [type(m).__name__ for m in other.sent] == ["Progress", "LegClosed"]
+    closed = other.sent[-1]
+    assert isinstance(closed, wire.LegClosed)
+    assert (closed.status, closed.reason, closed.by) == (486, "Busy Here", "far_end")
+
+
+def test_hanging_up_before_the_answer_is_a_cancel_with_patience(calling: Bench) -> None:
+    calling.leg.on_state("early", 180, "Ringing")
+    calling.leg.hangup(480, "", drain=False)
+    assert calling.call.asked == [("hangup",)]
+    calling.leg.hangup(480, "", drain=False)
+    assert calling.call.asked == [("hangup",)]
+    calling.now += 1.5
+    calling.leg.each_second(calling.now)
+    closed = calling.sent[-1]
+    assert isinstance(closed, wire.LegClosed)
+    assert (closed.status, closed.by) == (487, "gateway")
+    calling.leg.on_state("disconnected", 487, "Request Terminated")
+    assert [type(m).__name__ for m in calling.sent].count("LegClosed") == 1
+    assert calling.closed == [calling.leg]
+
+
+def test_an_answer_that_crosses_the_cancel_is_none(calling: Bench) -> None:
+    calling.leg.hangup(480, "", drain=False)
+    calling.answered()
+    assert not any(isinstance(m, wire.Answered) for m in calling.sent)
+    assert not calling.leg.live
+
+
+def test_what_is_for_incoming_calls_is_refused(calling: Bench) -> None:
+    for refused in (calling.leg.ring, calling.leg.answer, lambda: calling.leg.reject(486, "", ())):
+        with pytest.raises(PjsipError, match="the call is ours"):
+            refused()
+    assert calling.call.asked == []
+
+
+def test_a_snapshot_says_who_called(calling: Bench, bench: Bench) -> None:
+    assert calling.leg.snapshot().outbound
+    assert not bench.leg.snapshot().outbound
+
+
+# ---- transfer -----------------------------------------------------------------------------------
+
+
+def transfers(bench: Bench) -> list[tuple[int, str, bool]]:
+    return [(m.status, m.reason, m.final) for m in bench.sent if isinstance(m, wire.TransferProgress)]
+
+
+def test_a_transfer_is_told_from_its_beginning_to_its_end(bench: Bench) -> None:
+    bench.answered()
+    bench.leg.transfer("sip:op1@pbx", (("X", "y"),))
+    assert bench.call.asked == [("transfer", "sip:op1@pbx", (("X", "y"),))]
+    bench.leg.on_transfer(100, "Accepted", final=False)
+    bench.leg.on_transfer(200, "OK", final=True)
+    bench.leg.on_transfer(200, "OK", final=True)
+    assert transfers(bench) == [(100, "Accepted", False), (200, "OK", True)]
+
+
+def test_one_transfer_at_a_time_and_only_of_a_connected_call(bench: Bench) -> None:
+    with pytest.raises(PjsipError, match="not connected"):
+        bench.leg.transfer("sip:a@b", ())
+    bench.answered()
+    bench.leg.transfer("sip:a@b", ())
+    with pytest.raises(PjsipError, match="under way"):
+        bench.leg.transfer("sip:a@b", ())
+    bench.leg.on_transfer(603, "Decline", final=True)
+    bench.leg.transfer("sip:c@d", ())
+    bench.leg.hangup(200, "", drain=False)
+    bench.leg.on_transfer(603, "Decline", final=True)
+    with pytest.raises(PjsipError, match="not connected"):
+        bench.leg.transfer("sip:a@b", ())
+
+
+def test_a_far_end_that_never_says_how_it_went_is_given_up(bench: Bench) -> None:
+    bench.answered()
+    bench.leg.transfer("sip:a@b", ())
+    bench.now += TRANSFER_TIMEOUT_S - 1
+    bench.leg.each_second(bench.now)
+    assert transfers(bench) == []
+    bench.now += 1
+    bench.leg.each_second(bench.now)
+    assert transfers(bench) == [(408, "the far end did not say how it went", True)]
+    bench.leg.each_second(bench.now + 100)
+    assert len(transfers(bench)) == 1
