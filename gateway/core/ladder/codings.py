@@ -13,6 +13,8 @@ _HEADER_BITS: Final = 40 * 8
 """IPv4, UDP, RTP."""
 _WORTHWHILE: Final = 0.9
 """A change must bring the rate down to this share at least."""
+_ALIKE: Final = 1.05
+"""Rates that differ by less are the same."""
 _OVERHEAD: Final = 0.4
 """Share of headers from which longer packets are tried before fewer bits of speech."""
 
@@ -95,4 +97,6 @@ def _longer(now: SipCoding, most_ptime_ms: int, usable: Usable) -> SipCoding | N
 def _fewer_bits(now: SipCoding, offered: Sequence[str], usable: Usable) -> SipCoding | None:
     others = [_at(codec, now.ptime_ms) for codec in offered if codec != now.codec]
     enough = [each for each in others if wire_bps(each) <= _WORTHWHILE * wire_bps(now) and usable(each)]
-    return min(enough, key=wire_bps, default=None)
+    least_bps = min(map(wire_bps, enough), default=0.0)
+    # Of those that take about the same, the one that the trunk likes best.
+    return next((each for each in enough if wire_bps(each) <= _ALIKE * least_bps), None)

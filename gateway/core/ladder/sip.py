@@ -196,7 +196,9 @@ class SipLadder:
         if asked.direction == "up":
             while self._better and self._better.pop() != asked.coding:
                 pass
-        elif not (asked.sideways and self._better):
+        elif asked.sideways and self._better:
+            self._better = [each for each in self._better if wire_bps(each) > wire_bps(self.coding)]
+        else:
             self._better.append(before)
 
     def _refused(self, cause: RefusalCause, now: float) -> None:
