@@ -2,8 +2,11 @@
 
 First the page says {"type": "sign_in", "token", "resume"?: RING_ID}, and is answered
 {"type": "signed_in", "line_id", "user", "name"}; then both speak as `gateway.legs.people.messages` says.
-A page that vanishes is noticed by the pongs it does not send. Closed with 4401 when the token is not or
-no longer good, 4408 when the page does not sign in or does not keep up, 4429 for too many pages or messages.
+A page that vanishes is noticed by the pongs it does not send; so that the page notices when we do, it is
+told {"type": "alive"} when there has been nothing else to say for `HEARTBEAT_S`.
+
+Closed with 4401 when the token is not or no longer good, 4408 when the page does not sign in or does not
+keep up, 4429 for too many pages or messages.
 """
 
 import asyncio
@@ -38,6 +41,7 @@ _MAX_UNSIGNED: Final = 32
 _OUTBOX: Final = 64
 _PER_S: Final = 10.0
 _BURST: Final = 30
+_ALIVE: Final = '{"type":"alive"}'
 
 log = get_logger()
 
@@ -89,7 +93,11 @@ class _Line:
     async def write(self, socket: web.WebSocketResponse) -> None:
         """Send until the end."""
         while True:
-            item = await self._outbox.get()
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    item = await self._outbox.get()
+            except TimeoutError:
+                item = _ALIVE
             if isinstance(item, _Close):
                 await socket.close(code=item.code, message=item.reason.encode())
                 return

@@ -2,7 +2,8 @@
 
     GET /phone               the page
     GET /phone/{file}        its parts
-    GET /phone/agents.json   {"agents": [name, …]}, for who may read
+    GET /phone/agents.json   {"agents": [name, …]}, for people who have signed in and who may read
+    GET /phone/settings.json {"people": whether anybody can sign in}
 
 The page needs nothing from elsewhere and may load nothing from elsewhere (Content-Security-Policy).
 """
@@ -58,8 +59,15 @@ class _File:
 class PhonePage:
     """Serves the page."""
 
-    def __init__(self, agents: Iterable[str], may_read: Callable[[web.Request], Awaitable[object]]) -> None:
-        """`may_read` raises if the request may not learn the agents' names."""
+    def __init__(
+        self,
+        agents: Iterable[str],
+        may_read: Callable[[web.Request], Awaitable[object]],
+        *,
+        people: bool = False,
+    ) -> None:
+        """`may_read` raises if the request may not learn the agents' names. `people`: any may sign in."""
+        self._people = people
         self._agents = list(agents)
         self._may_read = may_read
         self._files = {path.name: _read(path) for path in _DIRECTORY.iterdir() if path.suffix in _TYPES}
@@ -70,6 +78,7 @@ class PhonePage:
             web.get(PAGE, self._index),
             web.get(f"{PAGE}/", self._without_slash),
             web.get(f"{PAGE}/agents.json", self._list_agents),
+            web.get(f"{PAGE}/settings.json", self._settings),
             web.get(f"{PAGE}/{{file}}", self._part),
         ]
 
@@ -89,6 +98,9 @@ class PhonePage:
     async def _list_agents(self, request: web.Request) -> web.Response:
         await self._may_read(request)
         return web.json_response({"agents": self._agents}, headers={"Cache-Control": "no-store"})
+
+    async def _settings(self, _request: web.Request) -> web.Response:
+        return web.json_response({"people": self._people}, headers={"Cache-Control": "no-store"})
 
 
 def _read(path: Path) -> _File:

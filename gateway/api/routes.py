@@ -70,5 +70,6 @@ def build_api(deps: ApiDependencies) -> Api:
     routes = [route for resource in resources for route in resource.routes()]
     webrtc = deps.config.webrtc
     if webrtc is not None:
-        routes += PhonePage(deps.config.agents, access.require_phone).routes()
+        page = PhonePage(deps.config.agents, access.require_phone, people=bool(deps.config.users))
+        routes += page.routes()
     return Api(routes, origins(webrtc.cors if webrtc else []))

@@ -34,9 +34,10 @@ class Line:
     async def told(self, kind: str) -> dict[str, Any]:
         """The next message, which has to be of this kind."""
         async with asyncio.timeout(5):
-            message: dict[str, Any] = await self.socket.receive_json()
+            while (message := await self.socket.receive_json())["type"] == "alive":
+                pass
         assert message["type"] == kind, message
-        return message
+        return dict(message)
 
     async def closed(self, within_s: float = 5) -> int:
         """The code that the connection was closed with."""

@@ -1,18 +1,12 @@
 /** One call: microphone, peer connection and the event channel, in OpenAI's Realtime WebRTC flow. */
 
+import { RefusedError, reason } from "./page.js";
+
 const CALLS = new URL("../v1/realtime/calls", import.meta.url);
 
 const CHANNEL = "oai-events";
 
 const CONNECT_WITHIN_MS = 15_000;
-
-/** The gateway said no; `status` is the HTTP status, `message` what it said. */
-export class RefusedError extends Error {
-  constructor(status, message) {
-    super(message);
-    this.status = status;
-  }
-}
 
 /**
  * Dispatches `connected`; `said` with `detail` = an event of the gateway; and once, at the end, `ended`
@@ -46,8 +40,9 @@ export class Call extends EventTarget {
   }
 
   /**
-   * Call `{ agent }` or `{ to }`, a number; an empty name leaves it to the gateway. Rejects with RefusedError, or with the browser's own error if there is no
-   * microphone or no network; the call is over then.
+   * Call `{ agent }` or `{ to }`, a number; an empty name leaves it to the gateway. `{ answer, line }` takes
+   * a call that rings. Rejects with RefusedError, or with the browser's own error if there is no microphone or
+   * no network; the call is over then.
    */
   async dial(whom) {
     try {
@@ -72,6 +67,12 @@ export class Call extends EventTarget {
   hangUp() {
     if (this.#over) return;
     this.#finish("You hung up.", this.#farewell());
+  }
+
+  /** The gateway has said by other means that the call is over. */
+  end(why) {
+    this.#location = null;
+    this.#finish(why);
   }
 
   set muted(muted) {
@@ -158,16 +159,5 @@ export class Call extends EventTarget {
     for (const track of this.own?.getTracks() ?? []) track.stop();
     await told;
     this.#connection.close();
-  }
-}
-
-/** What a refusal says (RFC 9457), as one sentence. */
-async function reason(response) {
-  const text = await response.text();
-  try {
-    const problem = JSON.parse(text);
-    return problem.detail ?? problem.title ?? response.statusText;
-  } catch {
-    return response.statusText || `status ${response.status}`;
   }
 }

@@ -1,122 +1,48 @@
-/** The page: its controls, and what they show of a call. */
+/** The page: its controls. */
 
-import { Call, RefusedError } from "./call.js";
-import { Levels, SILENCE_DB } from "./levels.js";
-import { Quality } from "./quality.js";
+import { Conversation } from "./conversation.js";
+import { Desk } from "./desk.js";
+import { $, show } from "./page.js";
 import { Transcript } from "./transcript.js";
-import { TurnTable } from "./turn_table.js";
-import { EventClock, TurnClock } from "./turns.js";
-
-const $ = (id) => document.getElementById(id);
 
 const transcript = new Transcript($("transcript"));
 
 let active = null;
 
-/** Everything that lives as long as one call. */
-class Conversation {
-  #call;
-  #levels = null;
-  #quality = null;
-  #turns = new TurnClock();
-  #events = new EventClock();
-  #table = new TurnTable($("turns"));
-  #drawn = 0;
+/** What the desk may do with the phone. */
+const desk = new Desk({
+  transcript,
+  answer: (whom, ring) => begin(whom, `Answering ${ring.from || "the call"} …`),
+  finish: (why) => active?.end(why),
+  set held(held) {
+    if (active !== null) active.held = held;
+  },
+  signedIn: () => tryToListAgents(),
+});
 
-  constructor(key) {
-    this.#call = new Call(key);
-    this.#call.addEventListener("connected", () => this.#connected());
-    this.#call.addEventListener("said", (event) => this.#said(event.detail));
-    this.#call.addEventListener("ended", (event) => this.#over(event.detail));
-  }
-
-  async dial(whom) {
-    try {
-      await this.#call.dial(whom);
-    } catch (error) {
-      if (error instanceof RefusedError && [401, 403].includes(error.status)) askForKey();
-      this.#over(explain(error), { trouble: true });
-    }
-  }
-
-  hangUp() {
-    this.#call.hangUp();
-  }
-
-  press(digit) {
-    this.#call.press(digit);
-    transcript.note(`You press ${digit}`);
-  }
-
-  set muted(muted) {
-    this.#call.muted = muted;
-  }
-
-  #connected() {
-    if (this.#levels !== null) return; // again, after an interruption of the network
-    $("far").srcObject = this.#call.far;
-    this.#levels = new Levels((now, levels) => this.#heard(now, levels));
-    this.#levels.listen("own", this.#call.own);
-    this.#levels.listen("far", this.#call.far);
-    this.#quality = new Quality(() => this.#call.stats(), (summary) => this.#measured(summary));
-    show("Connected.");
-  }
-
-  #heard(now, levels) {
-    const { own = SILENCE_DB, far = SILENCE_DB } = levels;
-    for (const found of this.#turns.update(now, own, far)) {
-      this.#table.add(found.kind, found.ms);
-    }
-    if (now - this.#drawn < 80) return;
-    this.#drawn = now;
-    $("own-level").value = own;
-    $("far-level").value = far;
-  }
-
-  #said(event) {
-    transcript.handle(event);
-    const ms = this.#events.update(performance.now(), event.type);
-    if (ms !== null) this.#table.add("reported", ms);
-  }
-
-  #measured(summary) {
-    $("lost").textContent = figure(summary.lost_percent, "%");
-    $("concealed").textContent = figure(summary.concealed_percent, "%");
-    $("jitter").textContent = figure(summary.jitter_ms, "ms");
-    $("rtt").textContent = figure(summary.rtt_ms, "ms");
-    $("codec").textContent = summary.codec || "–";
-  }
-
-  #over(why, { trouble = false } = {}) {
-    if (active === this) active = null;
-    this.#levels?.close();
-    this.#quality?.close();
-    $("far").srcObject = null;
-    $("own-level").value = $("far-level").value = SILENCE_DB;
-    show(why, { trouble });
-    enable();
-  }
+/** Whether the gateway took the call. */
+async function begin(whom, saying) {
+  const conversation = new Conversation(desk.token || $("key").value, transcript, over);
+  active = conversation;
+  transcript.clear();
+  show(saying);
+  enable();
+  return conversation.dial(whom, (status) => {
+    if ([401, 403].includes(status) && !desk.token) askForKey();
+  });
 }
 
-function explain(error) {
-  if (error instanceof RefusedError) return `The gateway refuses the call: ${error.message}`;
-  if (error.name === "NotAllowedError") return "The microphone may not be used: allow it for this page.";
-  if (error.name === "NotFoundError") return "There is no microphone.";
-  return `The call failed: ${error.message}`;
+function over(conversation) {
+  if (active !== conversation) return;
+  active = null;
+  desk.released();
+  desk.engaged = false;
+  enable();
 }
 
 function askForKey() {
   for (const element of document.querySelectorAll(".keyed")) element.hidden = false;
   $("key").focus();
-}
-
-function show(text, { trouble = false } = {}) {
-  $("status").textContent = text;
-  $("status").classList.toggle("trouble", trouble);
-}
-
-function figure(value, unit) {
-  return value === null ? "–" : `${value} ${unit}`;
 }
 
 function enable() {
@@ -128,10 +54,10 @@ function enable() {
 }
 
 async function listAgents() {
-  const key = $("key").value;
+  const key = desk.token || $("key").value;
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
   const response = await fetch(new URL("agents.json", import.meta.url), { headers });
-  if (response.status === 401) return askForKey();
+  if (response.status === 401) return $("desk").hidden ? askForKey() : undefined;
   if (!response.ok) return show("The agents' names may not be listed; a number can be called.");
   const { agents } = await response.json();
   const options = agents.map((name) => new Option(name, name));
@@ -149,14 +75,11 @@ async function tryToListAgents() {
 $("dial").addEventListener("submit", async (event) => {
   event.preventDefault();
   if (active !== null) return;
-  const conversation = new Conversation($("key").value);
-  active = conversation;
-  transcript.clear();
-  show("Calling …");
-  enable();
-  $("hangup").focus();
+  desk.engaged = true;
   const number = $("number").value.trim();
-  await conversation.dial(number ? { to: number } : { agent: $("agent").value });
+  const taken = begin(number ? { to: number } : { agent: $("agent").value }, "Calling …");
+  $("hangup").focus();
+  await taken;
 });
 
 $("hangup").addEventListener("click", () => {
@@ -182,4 +105,7 @@ addEventListener("pagehide", () => active?.hangUp());
 
 $("key").addEventListener("change", tryToListAgents);
 
+const settings = await fetch(new URL("settings.json", import.meta.url));
+$("desk").hidden = !(settings.ok && (await settings.json()).people);
+if (!$("desk").hidden) desk.start();
 await tryToListAgents();

@@ -2,13 +2,19 @@
 
 const NOTHING = { received: 0, lost: 0, samples: 0, concealed: 0 };
 
-/** Makes a summary a second of the reports that `read()` resolves to. */
+/**
+ * Makes a summary a second of the reports that `read()` resolves to, and the sums since the call's beginning
+ * as the gateway takes them; those are null before anything has come.
+ */
 export class Quality {
   #before = NOTHING;
   #timer;
 
   constructor(read, each) {
-    this.#timer = setInterval(async () => each(this.#summary(await read())), 1000);
+    this.#timer = setInterval(async () => {
+      const report = await read();
+      each(this.#summary(report), sums(report));
+    }, 1000);
   }
 
   close() {
@@ -17,10 +23,7 @@ export class Quality {
 
   /** Of the last second: percentages and milliseconds; null where nothing is known. */
   #summary(report) {
-    const stats = [...report.values()];
-    const inbound = stats.find((each) => each.type === "inbound-rtp" && each.kind === "audio");
-    const remote = stats.find((each) => each.type === "remote-inbound-rtp" && each.kind === "audio");
-    const pair = stats.find((each) => each.type === "candidate-pair" && each.nominated);
+    const { inbound, remote, pair } = parts(report);
     const now = {
       received: inbound?.packetsReceived ?? 0,
       lost: inbound?.packetsLost ?? 0,
@@ -39,6 +42,39 @@ export class Quality {
       codec: (report.get(inbound?.codecId)?.mimeType ?? "").replace("audio/", ""),
     };
   }
+}
+
+function parts(report) {
+  const stats = [...report.values()];
+  const audio = (type) => stats.find((each) => each.type === type && each.kind === "audio");
+  return {
+    inbound: audio("inbound-rtp"),
+    outbound: audio("outbound-rtp"),
+    remote: audio("remote-inbound-rtp"),
+    pair: stats.find((each) => each.type === "candidate-pair" && each.nominated),
+  };
+}
+
+function sums(report) {
+  const { inbound, outbound, remote, pair } = parts(report);
+  if (inbound === undefined) return null;
+  return {
+    packets_received: inbound.packetsReceived ?? 0,
+    packets_lost: inbound.packetsLost ?? 0,
+    jitter_ms: round((inbound.jitter ?? 0) * 1000),
+    total_samples: inbound.totalSamplesReceived ?? 0,
+    concealed_samples: inbound.concealedSamples ?? 0,
+    silent_concealed_samples: inbound.silentConcealedSamples ?? 0,
+    jitter_buffer_delay_s: inbound.jitterBufferDelay ?? 0,
+    jitter_buffer_emitted: inbound.jitterBufferEmittedCount ?? 0,
+    rtt_ms: known(pair?.currentRoundTripTime, 1000),
+    uplink_lost_percent: known(remote?.fractionLost, 100),
+    target_bitrate_bps: outbound?.targetBitrate === undefined ? null : Math.round(outbound.targetBitrate),
+  };
+}
+
+function known(value, factor) {
+  return value === undefined ? null : round(value * factor);
 }
 
 function share(part, whole) {

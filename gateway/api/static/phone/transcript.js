@@ -19,6 +19,13 @@ export class Transcript {
     this.#append("note").textContent = text;
   }
 
+  /** A line that is complete. */
+  said(name, text) {
+    const line = this.#append(name === "Caller" ? "agent" : "you");
+    line.append(label(name), text);
+    this.#log.scrollTop = this.#log.scrollHeight;
+  }
+
   /** Take an event of the channel; others than those about words are ignored. */
   handle(event) {
     switch (event.type) {
@@ -61,10 +68,7 @@ export class Transcript {
     if (line === undefined) {
       line = this.#append(who);
       line.hidden = true;
-      const name = document.createElement("span");
-      name.className = "who";
-      name.textContent = `${WHO[who]}: `;
-      line.append(name, document.createElement("span"));
+      line.append(label(WHO[who]), document.createElement("span"));
       this.#lines.set(item, line);
     }
     return line;
@@ -81,4 +85,11 @@ export class Transcript {
     line.hidden = line.lastElementChild.textContent === "";
     this.#log.scrollTop = this.#log.scrollHeight;
   }
+}
+
+function label(name) {
+  const who = document.createElement("span");
+  who.className = "who";
+  who.textContent = `${name}: `;
+  return who;
 }
