@@ -18,8 +18,10 @@ class AudioRuns:
         self._prefix = prefix
         self._gap_s = gap_s
         self._count = 0
-        self._ends_at = 0.0
+        self._plays_until = 0.0
         """When all that came would have been played."""
+        self._speaks_until = 0.0
+        """The same without the silence at its end."""
         self.current: str | None = None
         """The run that goes on."""
 
@@ -29,8 +31,15 @@ class AudioRuns:
         if self.current is None:
             self._count += 1
             self.current = f"{self._prefix}_{self._count}"
-            self._ends_at = now
-        self._ends_at = max(self._ends_at, now) + duration_s
+            self._plays_until = now
+        self._plays_until = max(self._plays_until, now) + duration_s
+        self._speaks_until = self._plays_until
+        return ended, self.current
+
+    def add_silence(self, duration_s: float, now: float) -> tuple[str | None, str | None]:
+        """Silence came: the run that has ended, and the run it belongs to; neither keeps it going."""
+        ended = self.handle_timeout(now)
+        self._plays_until = max(self._plays_until, now) + duration_s
         return ended, self.current
 
     def end(self) -> str | None:
@@ -40,11 +49,11 @@ class AudioRuns:
 
     def flushed(self, now: float) -> None:
         """What came has been thrown away: audio that follows a pause from now on is another run."""
-        self._ends_at = now
+        self._plays_until = self._speaks_until = now
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` has something to do."""
-        return None if self.current is None else self._ends_at + self._gap_s
+        return None if self.current is None else self._speaks_until + self._gap_s
 
     def handle_timeout(self, now: float) -> str | None:
         """The run that has ended by silence, if it has."""

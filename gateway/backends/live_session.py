@@ -88,10 +88,8 @@ class LiveSession:
 
         Silence between two items belongs to none and need not be played.
         """
-        ended = self._runs.handle_timeout(now)
-        item_id = self._runs.current
-        if not silent:
-            _, item_id = self._runs.add(n_bytes / self._bytes_per_s, now)
+        add = self._runs.add_silence if silent else self._runs.add
+        ended, item_id = add(n_bytes / self._bytes_per_s, now)
         return ([AudioDone(ended)] if ended is not None else []), item_id
 
     def handle(self, event: live.ServerEvent, now: float) -> list[BackendEvent]:
