@@ -71,7 +71,7 @@ class Assembly:
             settings=settings,
             surroundings=self._surroundings,
             directory=self._sources.directory,
-            digest=self._sources.digest.hexdigest(),
+            digest=self._sources.digest,
             index=RouteIndex([route.conditions for route in routes]),
             agent_blocks=agent_blocks(self._surroundings.agents),
             cases=sum(len(file.cases) for file in self._parts.files),

@@ -32,7 +32,11 @@ def load_dialplan(directory: Path | None, surroundings: Surroundings) -> Dialpla
     """
     if directory is None:
         return everything_to_the_first_agent(surroundings)
-    sources = Sources(directory)
+    return load_sources(Sources(directory), surroundings)
+
+
+def load_sources(sources: Sources, surroundings: Surroundings) -> Dialplan:
+    """As `load_dialplan`, from files that are kept or of which the content is wanted afterwards."""
     assembly = Assembly(sources, surroundings)
     assembled = assembly.run()
     problems = assembly.problems

@@ -1,6 +1,7 @@
 """The files of a plan: which there are, and reading them within limits."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,16 @@ class Sources:
     """A directory's files as they were read once, so that a plan and its digest belong together."""
 
     directory: Path
-    digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    read: dict[str, bytes] = field(default_factory=dict)
+    """Content of all files read so far, by path below the directory."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over names and content of the files read so far."""
+        digest = hashlib.sha256()
+        for name, raw in sorted(self.read.items()):
+            digest.update(f"{name}\0{len(raw)}\0".encode("utf-8", "surrogateescape") + raw)
+        return digest.hexdigest()
 
     def plan_files(self) -> list[tuple[Path, bytes]]:
         """All plan files in the order of their names. Raises `ConfigError`."""
@@ -38,7 +48,7 @@ class Sources:
         found = []
         for path in paths:
             try:
-                found.append((path, self._noted(path, read_bytes(path))))
+                found.append((path, self._noted(path.name, read_bytes(path))))
             except ConfigError as exc:
                 problems += exc.problems
         if problems:
@@ -66,9 +76,8 @@ class Sources:
 
     def text(self, relative: str) -> str:
         """Content of a file that `exists`. Raises `ConfigError`."""
-        path = self.inside(relative)
-        assert path is not None
-        raw = self._noted(path, read_bytes(path))
+        path = self.directory / relative
+        raw = self._noted(relative, read_bytes(path))
         if len(raw) > MAX_LIST_BYTES:
             found, limit = f"a file of {len(raw)} bytes", f"at most {MAX_LIST_BYTES}"
             raise ConfigError([Problem(str(path), 0, 0, "", found, limit)])
@@ -79,7 +88,29 @@ class Sources:
             wrong = f"the byte 0x{raw[exc.start]:02x}"
             raise ConfigError([Problem(str(path), line, 1, "", wrong, "text in UTF-8")]) from exc
 
-    def _noted(self, path: Path, raw: bytes) -> bytes:
-        head = f"{path.name}\0{len(raw)}\0".encode("utf-8", "surrogateescape")
-        self.digest.update(head + raw)
+    def _noted(self, name: str, raw: bytes) -> bytes:
+        self.read[name] = raw
         return raw
+
+
+class KeptSources(Sources):
+    """Files of a plan as they were once read; sound files are still those of the directory."""
+
+    def __init__(self, directory: Path, kept: Mapping[str, bytes]) -> None:
+        super().__init__(directory)
+        self._kept = dict(kept)
+
+    def plan_files(self) -> list[tuple[Path, bytes]]:
+        """As they were."""
+        names = sorted(name for name in self._kept if Path(name).suffix in SUFFIXES and "/" not in name)
+        return [(self.directory / name, self._noted(name, self._kept[name])) for name in names]
+
+    def exists(self, relative: str) -> str:
+        """As in `Sources`; kept files are there."""
+        return "" if relative in self._kept else Sources.exists(self, relative)
+
+    def text(self, relative: str) -> str:
+        """As it was. Raises `ConfigError`."""
+        if relative not in self._kept:
+            return Sources.text(self, relative)
+        return self._noted(relative, self._kept[relative]).decode("utf-8-sig")
