@@ -121,14 +121,14 @@ class CallDesk:
             raise NotPossibleError(status, f"{exc.kind}: {exc}") from exc
         if agent != "away" and not self._serving_agent():
             agent = "away"
-        self._start(self._stay(party, agent))
+        after = self._bridge.agent_role if len(self._bridge.parties) > 1 else self._role_alone()
+        meeting = Meeting(self._bridge, party, self._journal.facts.id)
+        meeting.begin(agent)
+        self._start(self._stay(meeting, agent, after))
         return party.key
 
-    async def _stay(self, party: Party, agent: AgentRole) -> None:
-        meeting = Meeting(self._bridge, party, self._journal.facts.id)
-        others = len(self._bridge.parties) > 1
-        before = self._bridge.agent_role
-        left = await meeting.last(agent=agent, agent_after=before if others else self._role_alone())
+    async def _stay(self, meeting: Meeting, agent: AgentRole, after: AgentRole) -> None:
+        left = await meeting.last(after)
         alone = len(self._bridge.parties) == 1
         if alone and agent == "away" and not (left == "handed_back" and self._serving_agent()):
             self._events.post(EndRequested(Reason.PARTY_HANGUP))
@@ -192,7 +192,7 @@ class CallDesk:
         if self._recorder is not None:
             raise NotPossibleError(409, "the call is being recorded already")
         path = self._settings.recordings / "calls" / f"{self._journal.facts.id}.wav"
-        self._recorder = CallRecorder(path, self._bridge, self._settings.clock)
+        self._recorder = CallRecorder(path, self._bridge, self._settings.clock, self._settings.in_thread)
         self._journal.note(TimelineKind.RECORDING, state="started")
         return str(path)
 

@@ -19,16 +19,20 @@ class Meeting:
         self._call_id = call_id
         self._handed_back: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def last(self, *, agent: AgentRole, agent_after: AgentRole) -> Left:
-        """Until the person leaves. `agent`: its part meanwhile, and `agent_after`: when they have left.
-
-        A caller who hangs up cancels it; the person's leg ends then, too.
-        """
-        party, line = self._party, self._party.line
-        self._bridge.join(party, agent=agent)
+    def begin(self, agent: AgentRole) -> None:
+        """Join the others. `agent`: its part from now on."""
+        line = self._party.line
+        self._bridge.join(self._party, agent=agent)
         if line is not None:
             line.attach(self._asked)
             line.joined(self._call_id)
+
+    async def last(self, agent_after: AgentRole) -> Left:
+        """Until the person leaves. `agent_after`: the agent's part then.
+
+        A caller who hangs up cancels it; the person's leg ends then, too.
+        """
+        party = self._party
         try:
             await asyncio.wait((party.closed, self._handed_back), return_when=asyncio.FIRST_COMPLETED)
         finally:

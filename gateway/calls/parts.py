@@ -1,6 +1,7 @@
 """What the parts of a call share."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,13 @@ from gateway.calls.queues import CallQueues
 from gateway.calls.ticker import Ticker
 from gateway.config.models import AgentConfig
 from gateway.dialplan.runtime import HttpReply, HttpRequest, Prompt
+
+
+class InThread(Protocol):
+    """As `asyncio.to_thread`, for work without arguments."""
+
+    def __call__(self, work: Callable[[], None], /) -> Awaitable[None]:
+        """Do it; raises what the work raises."""
 
 
 class Sounds(Protocol):
@@ -51,3 +59,5 @@ class CallSettings:
     recordings: Path
     """Directory of recordings."""
     mix_rate_hz: int = 16000
+    in_thread: InThread = asyncio.to_thread
+    """Carries out work that waits for the disk."""

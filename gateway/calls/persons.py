@@ -123,7 +123,8 @@ class Persons:
         self._enter(CallState.BRIDGED)
         self._keep()
         meeting = Meeting(self._bridge, party, self._journal.facts.id)
-        return await self._events.during(meeting.last(agent="away", agent_after="away"))
+        meeting.begin("away")
+        return await self._events.during(meeting.last("away"))
 
     async def hand_over(self, targets: tuple[str, ...], ring_s: float) -> Left:
         """In the middle of a conversation with an agent: a person takes over. Raises `StepFailedError`.

@@ -5,15 +5,16 @@ says that it was played, and cuts it where it was cut. In company the caller hea
 is written as it comes. Both tracks are spooled to disk, so that a long call needs no memory.
 """
 
-import asyncio
 import wave
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from gateway.calls.bridge import Bridge
+from gateway.calls.parts import InThread
 from gateway.core.ids import Mark
 from gateway.errors import LocalError
 from gateway.observe.log import get_logger
@@ -60,11 +61,12 @@ class _Track:
 class CallRecorder:
     """Begins at once; `finish` ends it."""
 
-    def __init__(self, path: Path, bridge: Bridge, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, bridge: Bridge, clock: Callable[[], float], in_thread: InThread) -> None:
         """Raises `LocalError` when the file cannot be made."""
         self._path = path
         self._bridge = bridge
         self._clock = clock
+        self._in_thread = in_thread
         self._began = clock()
         self._rate_hz = bridge.caller.pcm_format.sample_rate_hz
         try:
@@ -131,7 +133,7 @@ class CallRecorder:
         self._caller.close()
         self._heard.close()
         try:
-            await asyncio.to_thread(self._interleave, length)
+            await self._in_thread(partial(self._interleave, length))
         except OSError as exc:
             log.error("a recording could not be written", error=exc.strerror)
         return round(length / self._rate_hz, 2)

@@ -323,7 +323,13 @@ class CallVerbs:
         directory = self._settings.recordings
         with self._ending(Reason.PLAN_ENDED):
             return await record_caller(
-                request, self._bridge, self._events, self._journal, directory, self.monotonic
+                request,
+                self._bridge,
+                self._events,
+                self._journal,
+                directory,
+                self.monotonic,
+                self._settings.in_thread,
             )
 
     async def http(self, request: HttpRequest) -> HttpReply:

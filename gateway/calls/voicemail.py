@@ -1,14 +1,15 @@
 """Recording what the caller says into a WAV file, until silence, a key or the limit."""
 
-import asyncio
 import wave
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
 from gateway.calls.bridge import Bridge
 from gateway.calls.events import CallEvents
 from gateway.calls.journal import Journal
+from gateway.calls.parts import InThread
 from gateway.core.audio import PTIME_MS, PcmFormat
 from gateway.core.record import TimelineKind
 from gateway.dialplan.runtime import Recorded, RecordRequest, StepFailedError
@@ -42,6 +43,7 @@ async def record_caller(
     journal: Journal,
     directory: Path,
     clock: Callable[[], float],
+    in_thread: InThread,
 ) -> Recorded:
     """Record; what was recorded is kept also when the caller hangs up. Raises `StepFailedError`."""
     pcm_format = bridge.caller.pcm_format
@@ -59,7 +61,7 @@ async def record_caller(
         path = directory / request.mailbox / f"{journal.facts.id}.wav"
         duration_s = round(len(take.pcm) / 2 / pcm_format.sample_rate_hz, 2)
         if take.pcm:
-            await _save(path, bytes(take.pcm), pcm_format.sample_rate_hz)
+            await _save(path, bytes(take.pcm), pcm_format.sample_rate_hz, in_thread)
         journal.note(TimelineKind.RECORDING, state="ended", duration_s=duration_s)
     return Recorded(str(path), duration_s, ended_by)
 
@@ -78,9 +80,9 @@ async def _until_its_end(
             return "silence"
 
 
-async def _save(path: Path, pcm: bytes, sample_rate_hz: int) -> None:
+async def _save(path: Path, pcm: bytes, sample_rate_hz: int, in_thread: InThread) -> None:
     try:
-        await asyncio.to_thread(_write, path, pcm, sample_rate_hz)
+        await in_thread(partial(_write, path, pcm, sample_rate_hz))
     except OSError as exc:
         raise StepFailedError("error", f"the recording could not be written: {exc.strerror}") from exc
 

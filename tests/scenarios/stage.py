@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from gateway.backends import contract as ai
 from gateway.calls import checkpoint
-from gateway.calls.call import Call
+from gateway.calls.call import Call, Plan
+from gateway.calls.gate import Gate
 from gateway.calls.journal import CallFacts, Journal
 from gateway.config.models import AgentConfig, OpenAIRealtimeAgent
 from gateway.core.call_state import CallState
@@ -24,13 +25,14 @@ from tests.scenarios.virtual_time import VirtualLoop
 from tests.sounds import frames, samples, steady, voiced
 
 AGENT = "receptionist"
+TALK = TalkRequest(AGENT)
 
 _VOICE = frames(voiced(1000))
 _QUIET = steady(0, 20)
 
 
 async def _talk(call: CallControl) -> None:
-    await call.talk(TalkRequest(AGENT))
+    await call.talk(TALK)
 
 
 class Caller:
@@ -71,8 +73,15 @@ class Stage:
         answer_budget_ms: int = 3000,
         leg: LoopbackLeg | None = None,
         journal: Journal | None = None,
+        plan: Plan = _talk,
+        first_talk: TalkRequest | None = TALK,
+        gate: Gate | None = None,
+        **around: Any,
     ) -> None:
-        """`openings`: of the sessions, in order; later ones open well. With `journal`: a call taken over."""
+        """`openings`: of the sessions, in order; later ones open well. With `journal`: a call taken over.
+
+        `around`: keywords of `surroundings`.
+        """
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self.loop = loop
@@ -85,15 +94,16 @@ class Stage:
         self._opened = asyncio.Event()
         agent = OpenAIRealtimeAgent(backend="openai_realtime", answer_budget_ms=answer_budget_ms)
         self.journal.figures.agent = AGENT
-        self.settings = surroundings({AGENT: agent}, self._make_backend, self.clock)
+        self.settings = surroundings({AGENT: agent}, self._make_backend, self.clock, **around)
         facts = CallFactsView(self.leg.kind, "inbound", "200", "100")
         self.call = Call(
             self.leg,
             facts,
             self.journal,
             self.settings,
-            _talk,
-            first_talk=TalkRequest(AGENT),
+            plan,
+            first_talk=first_talk,
+            gate=gate,
             adopted=journal is not None,
         )
         self._run: asyncio.Task[CallRecord] | None = None

@@ -62,6 +62,11 @@ class ScriptedHttp:
         self.told.append(request)
 
 
+async def at_once(work: Callable[[], None], /) -> None:
+    """The disk takes no virtual time."""
+    work()
+
+
 def surroundings(
     agents: Mapping[str, AgentConfig],
     make_backend: Callable[[AgentConfig, ai.BackendContext, tuple[dict[str, Any], ...]], ai.Backend],
@@ -84,6 +89,7 @@ def surroundings(
         ticker=Ticker(),
         clock=clock,
         recordings=recordings or Path("recordings"),
+        in_thread=at_once,
     )
 
 
