@@ -5,39 +5,57 @@ DELETE /v1/realtime/client_secrets/{id}  take it back before it is used
 """
 
 from datetime import UTC, datetime
-from typing import Any
 
 from aiohttp import web
 
-from gateway.api.access import Access
-from gateway.api.bodies import read_text
+from gateway.api.access import Client
+from gateway.api.operations import Gives, Operation, Takes, json_response
 from gateway.api.problems import ProblemError
+from gateway.api.shapes import CreatedSecret, SecretSession
 from gateway.api.signalling import Signalling
-from gateway.api.wishes import BadWishError, read_secret_request
+from gateway.api.targets import TARGET_PARAMETERS
+from gateway.api.wishes import BadWishError, SecretRequest
 from gateway.store.keys import KeyStore
-
-_MAX_BODY_BYTES = 64 << 10
 
 
 class ClientSecrets:
     """The resource."""
 
-    def __init__(self, signalling: Signalling, access: Access, keys: KeyStore) -> None:
+    def __init__(self, signalling: Signalling, keys: KeyStore) -> None:
         self._signalling = signalling
-        self._access = access
         self._keys = keys
 
-    def routes(self) -> list[web.RouteDef]:
-        """Its addresses."""
+    def operations(self) -> list[Operation]:
+        """What can be done with it."""
         return [
-            web.post("/v1/realtime/client_secrets", self._create),
-            web.delete("/v1/realtime/client_secrets/{secret_id}", self._revoke),
+            Operation(
+                id="createClientSecret",
+                method="POST",
+                path="/v1/realtime/client_secrets",
+                group="WebRTC",
+                summary="Make a client secret",
+                details="A page can make one call with it, to the agent or number that it is bound to.",
+                needs="operate",
+                act=Takes(SecretRequest, self._create),
+                parameters=TARGET_PARAMETERS,
+                gives=[Gives(200, "The secret.", CreatedSecret)],
+                fails=[404],
+            ),
+            Operation(
+                id="revokeClientSecret",
+                method="DELETE",
+                path="/v1/realtime/client_secrets/{secret_id}",
+                group="WebRTC",
+                summary="Take a client secret back",
+                needs="operate",
+                act=self._revoke,
+                gives=[Gives(204, "It can't be used any more.")],
+                fails=[404],
+            ),
         ]
 
-    async def _create(self, request: web.Request) -> web.Response:
-        client = await self._access.require(request, "operate")
+    async def _create(self, request: web.Request, client: Client, wanted: SecretRequest) -> web.Response:
         try:
-            wanted = read_secret_request(await read_text(request, _MAX_BODY_BYTES))
             target = self._signalling.target(request, wanted.session)
         except BadWishError as exc:
             raise ProblemError(exc.status, str(exc), param=exc.param) from exc
@@ -48,23 +66,13 @@ class ClientSecrets:
             now=datetime.now(UTC),
             lives_s=wanted.expires_after.seconds,
         )
-        session: dict[str, Any] = {
-            "type": "realtime",
-            "object": "realtime.session",
-            "id": f"sess_{secret.id}",
-            "model": target,
-        }
-        if secret.instructions:
-            session["instructions"] = secret.instructions
-        expires_at = int(secret.expires_at.timestamp())
-        # Nobody between us and the client may keep a copy.
-        return web.json_response(
-            {"value": text, "expires_at": expires_at, "session": session, "id": secret.id},
-            headers={"Cache-Control": "no-store"},
+        session = SecretSession(
+            "realtime", "realtime.session", f"sess_{secret.id}", target, secret.instructions or None
         )
+        created = CreatedSecret(text, int(secret.expires_at.timestamp()), session, secret.id)
+        return json_response(created, secret=True)
 
-    async def _revoke(self, request: web.Request) -> web.Response:
-        await self._access.require(request, "operate")
+    async def _revoke(self, request: web.Request, _client: Client) -> web.Response:
         if not await self._keys.revoke_secret(request.match_info["secret_id"], datetime.now(UTC)):
             raise ProblemError(404, "there is no such secret that could still be used")
         return web.Response(status=204)

@@ -1,6 +1,6 @@
 """The core's HTTP server: health, readiness, metrics, and the API."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
@@ -14,6 +14,13 @@ from gateway.observe.metrics import Metrics
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
+def _closing(api: Api) -> Callable[[web.Application], Awaitable[None]]:
+    async def close(_app: web.Application) -> None:
+        api.close()
+
+    return close
+
+
 class HttpServer:
     """Serves until closed."""
 
@@ -25,12 +32,13 @@ class HttpServer:
         self._metrics = metrics
         self._readiness = readiness
         middlewares = [problems] if api is None else [problems, api.origins]
-        app = web.Application(client_max_size=1 << 20, middlewares=middlewares)
+        self._app = app = web.Application(client_max_size=1 << 20, middlewares=middlewares)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._render_metrics)
         if api is not None:
             app.router.add_routes(api.routes)
+            app.on_shutdown.append(_closing(api))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
 
     async def start(self) -> None:
@@ -45,6 +53,11 @@ class HttpServer:
             raise LocalError(
                 f"http.listen {self._listen.address}:{self._listen.port} cannot be used: {reason}"
             ) from exc
+
+    @property
+    def routes(self) -> list[web.AbstractRoute]:
+        """Every address that is served."""
+        return list(self._app.router.routes())
 
     @property
     def port(self) -> int:

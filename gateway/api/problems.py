@@ -1,13 +1,15 @@
 """Errors of the HTTP API as RFC 9457 problem details."""
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from msgspec import UNSET
 
+from gateway.api.shapes import Problem
 from gateway.observe.log import get_logger
 from gateway.store.database import StoreError
 
@@ -36,17 +38,10 @@ class ProblemError(Exception):
 
     def response(self) -> web.Response:
         """The answer. The title is the status's own (RFC 9457 section 4.2.1, about:blank)."""
-        body: dict[str, object] = {
-            "type": "about:blank",
-            "title": _phrase(self.status),
-            "status": self.status,
-            "detail": self.detail,
-        }
-        if self.param:
-            body["param"] = self.param
+        body = Problem("about:blank", _phrase(self.status), self.status, self.detail, self.param or UNSET)
         return web.Response(
             status=self.status,
-            body=json.dumps(body).encode(),
+            body=msgspec.json.encode(body),
             content_type=PROBLEM_TYPE,
             headers=self.headers,
         )
@@ -75,6 +70,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         log.error("the API cannot use the database", error=str(exc))
         return ProblemError(503, "the database cannot be used; the log says why").response()
     except Exception:
+        # The last resort: a fault in one handler is told and logged, and ends no other request.
         log.exception("a request failed", method=request.method, route=_route(request))
         return ProblemError(500, "this is a fault of the gateway; the log says more").response()
 

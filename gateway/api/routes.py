@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -10,6 +11,9 @@ from gateway.api.access import Access
 from gateway.api.accounts import Accounts
 from gateway.api.calls import Calls
 from gateway.api.client_secrets import ClientSecrets
+from gateway.api.documents import Documents
+from gateway.api.event_hub import EventHub
+from gateway.api.events import Events
 from gateway.api.line import Lines
 from gateway.api.origins import origins
 from gateway.api.people import PeopleResource
@@ -34,6 +38,10 @@ class ApiDependencies:
     keys: KeyStore
     people: People
     """Who takes calls on the phone page."""
+    hub: EventHub
+    """What happens in calls."""
+    on_slow_listener: Callable[[], None]
+    """A client of an event stream was dropped."""
     offering: Offering | None
     """Gives a WebRTC peer's offer to a card; None when WebRTC is off."""
     not_accepting: Callable[[], str]
@@ -48,6 +56,8 @@ class Api:
 
     routes: list[web.RouteDef]
     origins: Middleware
+    close: Callable[[], None]
+    """Ends what would go on without end."""
 
 
 def build_api(deps: ApiDependencies) -> Api:
@@ -60,16 +70,19 @@ def build_api(deps: ApiDependencies) -> Api:
     )
     lines = Lines(deps.people, accounts, deps.clock)
     people = PeopleResource(deps.people, accounts, access, signalling, lines)
+    documents = Documents()
     resources = (
+        Calls(deps.service, deps.store),
+        Events(deps.hub, deps.service, deps.store, access, deps.on_slow_listener),
         RealtimeCalls(signalling, people),
-        people,
+        ClientSecrets(signalling, deps.keys),
         Whip(signalling),
-        ClientSecrets(signalling, access, deps.keys),
-        Calls(deps.service, deps.store, access),
+        documents,
     )
-    routes = [route for resource in resources for route in resource.routes()]
+    operations = [operation for resource in resources for operation in resource.operations()]
+    documents.describe(operations, version("voice-gateway"))
+    routes = [operation.route(access) for operation in operations] + people.routes()
     webrtc = deps.config.webrtc
     if webrtc is not None:
-        page = PhonePage(deps.config.agents, access.require_phone, people=bool(deps.config.users))
-        routes += page.routes()
-    return Api(routes, origins(webrtc.cors if webrtc else []))
+        routes += PhonePage(deps.config.agents, access.require_phone).routes()
+    return Api(routes, origins(webrtc.cors if webrtc else []), deps.hub.close)

@@ -10,7 +10,9 @@ carries every candidate, and a client that moves is found again by its next STUN
 
 from aiohttp import web
 
+from gateway.api.access import Client
 from gateway.api.bodies import read_text
+from gateway.api.operations import Content, Gives, Operation
 from gateway.api.problems import ProblemError
 from gateway.api.realtime_calls import SDP_TYPE, created
 from gateway.api.signalling import Signalling
@@ -26,15 +28,46 @@ class Whip:
     def __init__(self, signalling: Signalling) -> None:
         self._signalling = signalling
 
-    def routes(self) -> list[web.RouteDef]:
-        """Its addresses."""
+    def operations(self) -> list[Operation]:
+        """What can be done with it."""
+        location = {"Location": "Address of the call; DELETE ends it."}
         return [
-            web.post("/whip/{to}", self._create),
-            web.options("/whip/{to}", self._describe),
-            web.delete("/whip/{to}/{call_id}", self._end),
+            Operation(
+                id="publishByWhip",
+                method="POST",
+                path="/whip/{to}",
+                group="WHIP",
+                summary="Call (RFC 9725 section 4.2)",
+                needs="caller",
+                act=self._create,
+                contents=[Content(SDP_TYPE)],
+                gives=[Gives(201, "The SDP answer.", media_type=SDP_TYPE, headers=location)],
+                fails=[404, 422, 501, 502, 503],
+            ),
+            Operation(
+                id="describeWhip",
+                method="OPTIONS",
+                path="/whip/{to}",
+                group="WHIP",
+                summary="Which body is taken (RFC 9725 section 4.1)",
+                needs="nobody",
+                act=self._describe,
+                gives=[Gives(204, "`Accept-Post` names it.", headers={"Accept-Post": "The type."})],
+            ),
+            Operation(
+                id="endByWhip",
+                method="DELETE",
+                path="/whip/{to}/{call_id}",
+                group="WHIP",
+                summary="Hang up (RFC 9725 section 4.2)",
+                needs="caller",
+                act=self._end,
+                gives=[Gives(200, "The call ends.")],
+                fails=[404],
+            ),
         ]
 
-    async def _create(self, request: web.Request) -> web.Response:
+    async def _create(self, request: web.Request, _client: Client) -> web.Response:
         if request.content_type != SDP_TYPE:
             raise ProblemError(415, f"expected {SDP_TYPE}", headers=_ACCEPTS)
         to = request.match_info["to"]
@@ -43,10 +76,10 @@ class Whip:
         placed = await self._signalling.place(request, sdp, session)
         return created(placed.sdp, f"{request.rel_url.raw_path}/{placed.call_id}")
 
-    async def _describe(self, _request: web.Request) -> web.Response:
+    async def _describe(self, _request: web.Request, _client: Client) -> web.Response:
         return web.Response(status=204, headers=_ACCEPTS)
 
-    async def _end(self, request: web.Request) -> web.Response:
+    async def _end(self, request: web.Request, _client: Client) -> web.Response:
         await self._signalling.end(request, Reason.CALLER_HANGUP)
         return web.Response()
 

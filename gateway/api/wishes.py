@@ -65,15 +65,11 @@ class Target:
 
 def read_session(text: bytes | str) -> Session:
     """A session as JSON. Raises `BadWishError`."""
-    return _read(text, Session, "session")
+    return read_as(text, Session, "session")
 
 
-def read_secret_request(text: bytes | str) -> SecretRequest:
-    """The body of a request for a client secret; may be empty. Raises `BadWishError`."""
-    return _read(text or b"{}", SecretRequest, "body")
-
-
-def _read(text: bytes | str, shape: type[_T], what: str) -> _T:
+def read_as(text: bytes | str, shape: type[_T], what: str) -> _T:
+    """JSON of this type; `what` names it in the error. Raises `BadWishError`."""
     try:
         return msgspec.json.decode(text, type=shape)
     except msgspec.ValidationError as exc:

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 
 from gateway.api.wishes import (
     BadWishError,
+    SecretRequest,
     Session,
     Target,
     bound_target,
     check_offer,
     choose_target,
-    read_secret_request,
+    read_as,
     read_session,
 )
 
@@ -52,7 +53,7 @@ def test_a_bound_secret_gives_way_to_nothing_chosen() -> None:
 
 def test_sessions_keep_what_is_the_clients_and_ignore_the_rest() -> None:
     assert read_session('{"type":"realtime","model":"m","tools":[],"audio":{}}') == Session(model="m")
-    assert read_secret_request("").expires_after.seconds == 600
+    assert read_as("{}", SecretRequest, "body").expires_after.seconds == 600
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200))
