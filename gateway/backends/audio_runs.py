@@ -10,6 +10,10 @@ GAP_S: Final = 0.2
 """Longer than the hiccups of a network, shorter than a pause between two answers."""
 
 
+_AFTER_FLUSH_S: Final = 0.3
+"""Added to the gap once: what was under way when it was cut off may stutter before it goes on."""
+
+
 class AudioRuns:
     """Numbers the runs of one session; each is one item for the playout."""
 
@@ -49,7 +53,7 @@ class AudioRuns:
 
     def flushed(self, now: float) -> None:
         """What came has been thrown away: audio that follows a pause from now on is another run."""
-        self._plays_until = self._speaks_until = now
+        self._plays_until = self._speaks_until = now + _AFTER_FLUSH_S
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` has something to do."""

@@ -1,63 +1,26 @@
 """Every kind of backend with the service it talks to, ready to be put through the contract."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Protocol
 
 import aiohttp
 from pydantic import SecretStr
 
-from gateway.backends.contract import Backend, BackendContext, BackendEvent, Utterance
+from gateway.backends.contract import Backend, Utterance
 from gateway.backends.openai_realtime import OpenAIRealtimeBackend
 from gateway.config.models import AudioChoice, OpenAIRealtimeAgent
-from gateway.core.audio import PcmFormat, WireFormat
-from gateway.core.ids import CallId
+from gateway.core.audio import WireFormat
 from gateway.media.transcoder import decoder, encoder
+from tests.contract.listener import CONTEXT as CONTEXT
+from tests.contract.listener import KEY as KEY
+from tests.contract.listener import Listener as Listener
+from tests.contract.live_voice import LiveVoice, started
+from tests.contract.media_streams_bot import MediaStreamsBot
 from tests.contract.realtime_service import RealtimeService, Session
+from tests.contract.wire_service import WireService
 from tests.scenarios.scripted_backend import Opening, ScriptedBackend
-
-_E = TypeVar("_E")
-
-KEY = "sk-very-secret"
-CONTEXT = BackendContext(CallId("call_1"), "receptionist", PcmFormat(8000), {})
-
-
-class Listener:
-    """A backend's owner that remembers everything."""
-
-    def __init__(self) -> None:
-        self.events: list[BackendEvent] = []
-        self.audio: list[tuple[str, bytes]] = []
-        self._news = asyncio.Event()
-
-    def on_backend_audio(self, item_id: str, pcm: bytes) -> None:
-        self.audio.append((item_id, pcm))
-        self._news.set()
-
-    def on_backend_event(self, event: BackendEvent) -> None:
-        self.events.append(event)
-        self._news.set()
-
-    def of(self, kind: type[_E]) -> list[_E]:
-        """Events of one kind."""
-        return [event for event in self.events if isinstance(event, kind)]
-
-    def heard(self, item_id: str) -> bytes:
-        """All audio of one item."""
-        return b"".join(pcm for item, pcm in self.audio if item == item_id)
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until what came made the condition true."""
-        async with asyncio.timeout(10):
-            while not condition():
-                self._news.clear()
-                await self._news.wait()
-
-    async def event(self, kind: type[_E], count: int = 1) -> _E:
-        """The `count`-th event of a kind."""
-        await self.until(lambda: len(self.of(kind)) >= count)
-        return self.of(kind)[count - 1]
 
 
 class Service(Protocol):
@@ -206,9 +169,46 @@ async def _over_websocket(audio: AudioChoice) -> AsyncIterator[Service]:
             await over.backend.close()
 
 
-SERVICES: Mapping[str, Callable[[], AbstractAsyncContextManager[Service]]] = {
-    "in memory": _in_memory,
-    "realtime pcmu": lambda: _over_websocket("pcmu"),
-    "realtime pcma": lambda: _over_websocket("pcma"),
-    "realtime pcm24k": lambda: _over_websocket("pcm24k"),
+@asynccontextmanager
+async def _media_streams() -> AsyncIterator[Service]:
+    async with WireService() as service, aiohttp.ClientSession() as http:
+        bot = MediaStreamsBot(service, http)
+        try:
+            yield bot
+        finally:
+            await bot.backend.close()
+
+
+@asynccontextmanager
+async def _live(audio: AudioChoice) -> AsyncIterator[Service]:
+    async with WireService(started) as service, aiohttp.ClientSession() as http:
+        voice = LiveVoice(service, http, audio)
+        try:
+            yield voice
+        finally:
+            await voice.backend.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A service and what it has not got."""
+
+    make: Callable[[], AbstractAsyncContextManager[Service]]
+    lacks: frozenset[str] = frozenset()
+    """Fields of `BackendCapabilities` that are false."""
+
+
+SERVICES: Mapping[str, Offer] = {
+    "in memory": Offer(_in_memory),
+    "realtime pcmu": Offer(lambda: _over_websocket("pcmu")),
+    "realtime pcma": Offer(lambda: _over_websocket("pcma")),
+    "realtime pcm24k": Offer(lambda: _over_websocket("pcm24k")),
+    "live pcmu": Offer(lambda: _live("pcmu"), LiveVoice.LACKS),
+    "live pcm24k": Offer(lambda: _live("pcm24k"), LiveVoice.LACKS),
+    "media streams": Offer(_media_streams, MediaStreamsBot.LACKS),
 }
+
+
+def having(*capabilities: str) -> list[str]:
+    """Names of the services that can do that."""
+    return [name for name, offer in SERVICES.items() if not offer.lacks & set(capabilities)]

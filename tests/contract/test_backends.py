@@ -1,19 +1,32 @@
 """What every backend must do, whatever its service speaks."""
 
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from gateway.backends import contract as ai
-from tests.contract.services import KEY, SERVICES, Listener, Service
+from tests.contract.services import KEY, SERVICES, Listener, Service, having
 from tests.sounds import frames, samples, tone
 
 
 @pytest.fixture(params=list(SERVICES))
 async def service(request: pytest.FixtureRequest) -> AsyncIterator[Service]:
-    async with SERVICES[request.param]() as service:
+    async with SERVICES[request.param].make() as service:
         yield service
+
+
+def needs(*capabilities: str) -> pytest.MarkDecorator:
+    """For a test of what not every service can do."""
+    return pytest.mark.parametrize("service", having(*capabilities), indirect=True)
+
+
+@pytest.mark.parametrize("name", list(SERVICES))
+async def test_a_backend_says_what_its_service_can_do(name: str) -> None:
+    async with SERVICES[name].make() as service:
+        capabilities = asdict(service.backend.capabilities)
+    assert {able for able, has in capabilities.items() if not has} == SERVICES[name].lacks
 
 
 @pytest.fixture
@@ -41,17 +54,28 @@ async def test_the_callers_audio_reaches_the_service(service: Service, listener:
     assert service.backend.dropped_ms == 0
 
 
-async def test_an_answer_is_heard_and_reported(service: Service, listener: Listener) -> None:
+async def test_an_answer_is_one_item_that_ends(service: Service, listener: Listener) -> None:
     await service.backend.open(listener)
     said = tone(700, 500, 8000)
     await service.begin("item_1")
     await service.audio("item_1", said[:4000])
     await service.audio("item_1", said[4000:])
     await service.finish("item_1", "hello")
-    done = await listener.event(ai.ResponseDone)
-    heard = listener.heard("item_1")
+    done = await listener.event(ai.AudioDone)
+    assert {item for item, _ in listener.audio} == {done.item_id}
+    heard = listener.heard(done.item_id)
     assert len(heard) == len(said)
     assert level_db(heard, 700) == pytest.approx(level_db(said, 700), abs=0.2)
+    service.backend.played(done.item_id)
+
+
+@needs("answers", "transcripts")
+async def test_an_answer_is_reported(service: Service, listener: Listener) -> None:
+    await service.backend.open(listener)
+    await service.begin("item_1")
+    await service.audio("item_1", tone(700, 100, 8000))
+    await service.finish("item_1", "hello")
+    done = await listener.event(ai.ResponseDone)
     assert done.status == "completed"
     assert listener.events == [
         ai.ResponseStarted(done.response_id),
@@ -61,6 +85,7 @@ async def test_an_answer_is_heard_and_reported(service: Service, listener: Liste
     ]
 
 
+@needs("turn_events")
 async def test_a_turn_of_the_caller_is_reported(service: Service, listener: Listener) -> None:
     await service.backend.open(listener)
     await service.turn("item_1", "billing please")
@@ -72,28 +97,32 @@ async def test_a_turn_of_the_caller_is_reported(service: Service, listener: List
     ]
 
 
+@needs("interruptible")
 async def test_nothing_more_is_heard_of_an_interrupted_item(service: Service, listener: Listener) -> None:
     await service.backend.open(listener)
     await service.begin("item_1")
     await service.audio("item_1", tone(700, 100, 8000))
     await listener.until(lambda: bool(listener.audio))
-    service.backend.interrupt("item_1")
-    service.backend.truncate("item_1", 40)
-    heard = len(listener.heard("item_1"))
+    item_id = listener.audio[0][0]
+    service.backend.interrupt(item_id)
+    service.backend.truncate(item_id, 40)
+    heard = len(listener.heard(item_id))
     await service.audio("item_1", tone(700, 100, 8000))
     await service.finish("item_1", "")
     await service.begin("item_2")
     await service.audio("item_2", tone(700, 100, 8000))
-    await listener.until(lambda: bool(listener.heard("item_2")))
-    assert len(listener.heard("item_1")) == heard
+    await listener.until(lambda: listener.audio[-1][0] != item_id)
+    assert len(listener.heard(item_id)) == heard
 
 
+@needs("history")
 async def test_what_was_said_before_is_replayed(service: Service, listener: Listener) -> None:
     past = (ai.Utterance("agent", "hello"), ai.Utterance("caller", "ich möchte zahlen \N{EURO SIGN}"))
     await service.backend.open(listener, past)
     assert await service.history() == list(past)
 
 
+@needs("tools")
 async def test_a_function_call_is_passed_on(service: Service, listener: Listener) -> None:
     await service.backend.open(listener)
     await service.function_call("call_1", "end_call", '{"reason":"done"}')
@@ -112,6 +141,7 @@ async def test_the_loss_of_the_session_is_the_last_event(service: Service, liste
     service.backend.greet()
     service.backend.interrupt("item_1")
     service.backend.truncate("item_1", 10)
+    service.backend.played("item_1")
     service.backend.send_dtmf("1")
     await service.backend.close()
     assert listener.events == [lost]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any, Self
 
 from aiohttp import WSMsgType, web
@@ -12,7 +13,9 @@ Message = dict[str, Any]
 class WireService:
     """`async with WireService() as service`; serves one connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, reply: Callable[[Message], Message | None] = lambda _: None) -> None:
+        """`reply`: what is answered at once to a message."""
+        self._reply = reply
         self.received: asyncio.Queue[Message] = asyncio.Queue()
         """Messages of the gateway in the order in which they came."""
         self.path = ""
@@ -54,10 +57,21 @@ class WireService:
         try:
             async for message in ws:
                 if message.type is WSMsgType.TEXT:
-                    self.received.put_nowait(json.loads(message.data))
+                    await self._take(json.loads(message.data))
         finally:
             self.ended.set()
         return ws
+
+    async def _take(self, message: Message) -> None:
+        self.received.put_nowait(message)
+        answer = self._reply(message)
+        if answer is not None:
+            await self.send(json.dumps(answer))
+
+    async def next_message(self) -> Message:
+        """The next message of the gateway."""
+        async with asyncio.timeout(10):
+            return await self.received.get()
 
     async def _socket(self) -> web.WebSocketResponse:
         async with asyncio.timeout(10):
