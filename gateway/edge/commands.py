@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from gateway.core.ids import CardId
 from gateway.edge.message import SipMessage
+from gateway.wire.edge import SlotGranted, SlotRefused
 
 _TOKEN = re.compile(rb"(udp|tcp)\.(\d{1,4})\.(\d{1,15})$")
 
@@ -68,4 +69,11 @@ class Resolve:
     card: CardId
 
 
-Command = SendOutside | SendToCard | Resolve
+@dataclass(frozen=True, slots=True)
+class TellCore:
+    """Send to the core."""
+
+    message: SlotGranted | SlotRefused
+
+
+Command = SendOutside | SendToCard | Resolve | TellCore

@@ -8,14 +8,14 @@ from typing import Final
 
 from gateway.core.ids import CardId
 from gateway.edge.cardkeeper import CardKeeper
-from gateway.edge.commands import Command, Flow, Resolve, SendOutside, SendToCard
+from gateway.edge.commands import Command, Flow, Resolve, SendOutside, SendToCard, TellCore
 from gateway.edge.fleet import Fleet, KillCard, StartCard
 from gateway.edge.lookup import NameLookup
 from gateway.edge.routing import Router
 from gateway.edge.slots import Slots
 from gateway.edge.transports import Transports
 from gateway.observe.log import get_logger
-from gateway.wire.edge import CardStatus
+from gateway.wire.edge import CardStatus, EdgeToCore, ReleaseSlot, WantSlot
 
 _EARLY_S: Final = 0.002
 """Deadlines this close are the same."""
@@ -36,6 +36,8 @@ class Dispatcher:
         self.transports = Transports(self, router.counters)
         self.names = NameLookup(self._on_name)
         self.keeper: CardKeeper | None = None
+        self.tell_core: Callable[[EdgeToCore], None] = lambda _message: None
+        """Set by whoever has the link."""
         self._on_stuck_order = on_stuck_order
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0.0
@@ -72,6 +74,19 @@ class Dispatcher:
         now = time.monotonic()
         self._carry_out(self.router.handle_status(status, now), now)
 
+    def on_core_message(self, message: WantSlot | ReleaseSlot) -> None:
+        """The core asks for a slot, or gives one back."""
+        now = time.monotonic()
+        if isinstance(message, WantSlot):
+            self._carry_out(self.router.handle_slot_wanted(message.request, now), now)
+        else:
+            self._carry_out(self.router.handle_slot_released(message.request, now), now)
+
+    def on_core_lost(self) -> None:
+        """The core is gone."""
+        now = time.monotonic()
+        self._carry_out(self.router.handle_core_lost(now), now)
+
     def on_card_death(self, card: CardId) -> None:
         """A card's process has ended."""
         now = time.monotonic()
@@ -101,6 +116,8 @@ class Dispatcher:
                 self.transports.send(command.flow, command.data)
             elif isinstance(command, SendToCard):
                 self.transports.send_to_card(command.port, command.data)
+            elif isinstance(command, TellCore):
+                self.tell_core(command.message)
             else:
                 self.names.ask(command)
         if self.slots.changes != self._planned:
@@ -110,7 +127,7 @@ class Dispatcher:
     def _plan(self, now: float) -> None:
         if self.keeper is None:
             return
-        for command in self.fleet.plan(now, parked=self.router.parked):
+        for command in self.fleet.plan(now, parked=self.router.waiting):
             if isinstance(command, StartCard):
                 self.keeper.start(command.card)
             elif isinstance(command, KillCard):

@@ -114,12 +114,19 @@ class Inward:
     def _within_dialog(
         self, request: SipMessage, flow: Flow, record: CallRecord | None, hint: CardId | None
     ) -> None:
+        board = self._board
         card = record.card if record is not None else hint
-        if card is None or self._board.slots.port_of(card) is None:
+        if card is None or board.slots.port_of(card) is None:
             if request.method == b"ACK":
-                self._board.repeats.stop(invite_key(request.call_id, request.cseq))
-                return self._board.drop("ack")
-            return self._board.reply(flow, ReplyTo.of(request), 481)
+                board.repeats.stop(invite_key(request.call_id, request.cseq))
+                return board.drop("ack")
+            return board.reply(flow, ReplyTo.of(request), 481)
+        if request.method == b"REFER":
+            # It would have a card call somebody by itself.
+            board.counters["transfers_refused_total"] += 1
+            return board.reply(flow, ReplyTo.of(request), 603)
+        if request.method == b"NOTIFY" and (record is None or not record.referred):
+            return board.reply(flow, ReplyTo.of(request), 481)
         if record is not None and record.phase is CallPhase.UP and self._from_far_end(request, record):
             record.flow = flow
             if request.method in _REFRESHES:

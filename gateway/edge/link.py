@@ -15,6 +15,8 @@ from gateway.wire.edge import (
     CoreReady,
     EdgeCounters,
     EdgeToCore,
+    ReleaseSlot,
+    WantSlot,
     pack_link,
     unpack_core_to_edge,
     unpack_status,
@@ -41,6 +43,9 @@ class CoreListener(Protocol):
 
     def on_core_cannot_start(self, message: str) -> None:
         """It can't, for a reason the operator has to know."""
+
+    def on_core_message(self, message: WantSlot | ReleaseSlot) -> None:
+        """It wants to place a call, or does not any more."""
 
     def on_core_hung(self) -> None:
         """It is there and does not answer."""
@@ -134,6 +139,8 @@ class CoreLink:
             self._listener.on_core_ready()
         elif isinstance(message, CoreCannotStart):
             self._listener.on_core_cannot_start(message.message)
+        elif isinstance(message, WantSlot | ReleaseSlot):
+            self._listener.on_core_message(message)
 
     def on_lost(self, connection: _CoreConnection) -> None:
         """A connection is gone."""

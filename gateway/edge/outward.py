@@ -121,6 +121,8 @@ class Outward:
             return board.drop("hops")
         self._strip_own_routes(request)
         record = board.records.get(request.call_id)
+        if record is not None and request.method == b"REFER":
+            record.referred = True
         hop = self._next_hop(request, record)
         if isinstance(hop, Flow):
             return self._leave(request, card, hop, now)
@@ -184,6 +186,8 @@ class Outward:
     def _next_hop(self, request: SipMessage, record: CallRecord | None) -> Flow | SipUri | None:
         if record is not None and record.flow.connection in self._board.connections:
             return record.flow
+        if record is not None and _belongs_to_invite(request, record):
+            return record.flow
         route = request.get(b"route")
         if route is None and record is not None and record.direct and record.flow.transport == "udp":
             return record.flow
@@ -214,3 +218,9 @@ class Outward:
         if port is not None:
             data = reply_to.response(status, board.tag(reply_to), board.server)
             board.outbox.append(SendToCard(port, data))
+
+
+def _belongs_to_invite(request: SipMessage, record: CallRecord) -> bool:
+    """CANCEL, and the ACK of a refusal, go where their INVITE went (RFC 3261 §9.1, §17.1.1.3)."""
+    unanswered = not record.inbound and record.phase in (CallPhase.OFFERED, CallPhase.ENDED)
+    return unanswered and request.method in (b"CANCEL", b"ACK")

@@ -53,6 +53,8 @@ class CallRecord:
     """The edge has sent 100 itself; the card's own must not follow (RFC 3261 §16.7 step 5)."""
     invite: SipMessage | None = None
     """While parked: the INVITE."""
+    referred: bool = False
+    """The card has sent REFER: the far end reports on it with NOTIFY."""
     local: bytes = b""
     """From/To value of the card's side, with its tag."""
     remote: bytes = b""

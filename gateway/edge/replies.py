@@ -26,6 +26,7 @@ REASONS: Final = {
     503: b"Service Unavailable",
     505: b"Version Not Supported",
     513: b"Message Too Large",
+    603: b"Decline",
 }
 
 Headers = tuple[tuple[bytes, bytes], ...]

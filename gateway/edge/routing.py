@@ -22,6 +22,7 @@ from gateway.edge.outward import Outward
 from gateway.edge.replies import ReplyTo
 from gateway.edge.slots import Slots
 from gateway.edge.teardown import end_calls
+from gateway.edge.wants import Wants
 from gateway.wire.edge import CardStatus
 
 
@@ -32,6 +33,7 @@ class Router:
         self._board = Board(face, slots, secret, server)
         self._inward = Inward(self._board)
         self._outward = Outward(self._board)
+        self._wants = Wants(self._board)
 
     @property
     def admission(self) -> Admission:
@@ -51,6 +53,11 @@ class Router:
     def parked(self) -> int:
         """INVITEs that wait for a card."""
         return self._inward.parked
+
+    @property
+    def waiting(self) -> int:
+        """Calls in either direction that wait for a card."""
+        return self._inward.parked + self._wants.waiting
 
     def connections_in_use(self) -> set[int]:
         """TCP connections that live calls need."""
@@ -121,29 +128,54 @@ class Router:
             self._board.drop("unknown_status")
             return self._board.take()
         self._end(ended, now)
-        self._inward.place_parked(now)
+        self._place(now)
+        return self._board.take()
+
+    def handle_slot_wanted(self, request: int, now: float) -> list[Command]:
+        """The core wants to place a call."""
+        self._wants.want(request, now, ahead=self.parked)
+        return self._board.take()
+
+    def handle_slot_released(self, request: int, now: float) -> list[Command]:
+        """It does not, after all."""
+        self._wants.release(request, now)
+        self._place(now)
+        return self._board.take()
+
+    def handle_core_lost(self, now: float) -> list[Command]:
+        """Nobody is there to place calls."""
+        self._wants.release_all(now)
+        self._place(now)
         return self._board.take()
 
     def handle_card_death(self, card: CardId, now: float) -> list[Command]:
         """A card's process has ended."""
         end_calls(self._board, self._board.slots.card_gone(card), now)
-        self._inward.place_parked(now)
+        self._place(now)
         return self._board.take()
+
+    def _place(self, now: float) -> None:
+        self._inward.place_parked(now)
+        if not self.parked:
+            self._wants.place(now)
 
     # ---- time --------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` has to be called at the latest."""
         board = self._board
-        times = (self._inward.next_deadline(), board.repeats.next_deadline(), board.records.next_deadline())
+        parts = (self._inward, self._wants, board.repeats, board.records)
+        times = (part.next_deadline() for part in parts)
         return min((time for time in times if time is not None), default=None)
 
     def handle_timeout(self, now: float) -> list[Command]:
         """Whatever is due; also call it every second or so for slots that nobody took up."""
         self._inward.handle_timeout(now)
+        self._wants.handle_timeout(now)
         self._board.outbox += self._board.repeats.handle_timeout(now)
         self._board.records.handle_timeout(now)
         self._end(self._board.slots.expire_reserved(now), now)
+        self._place(now)
         return self._board.take()
 
     def _end(self, call_ids: list[str], now: float) -> None:

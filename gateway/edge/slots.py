@@ -114,6 +114,11 @@ class Slots:
         self._take(best, call_id, now)
         return best.id
 
+    def is_reserved(self, call_id: str) -> bool:
+        """Whether a slot waits for a call that no card has listed yet."""
+        card = self.cards.get(self._card_of.get(call_id, CardId(-1)))
+        return card is not None and call_id in card.reserved
+
     def claim(self, call_id: str, card: CardId, now: float) -> None:
         """A card places a call itself."""
         if call_id not in self._card_of:

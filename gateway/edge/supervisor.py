@@ -20,7 +20,16 @@ from gateway.edge.orders import card_order, card_socket
 from gateway.edge.slots import CardPhase
 from gateway.edge.webrtc import WebrtcSide
 from gateway.observe.log import get_logger
-from gateway.wire.edge import CardDown, CardStatus, CardUp, EdgeToCore, SpawnCard, unpack_from_template
+from gateway.wire.edge import (
+    CardDown,
+    CardStatus,
+    CardUp,
+    EdgeToCore,
+    ReleaseSlot,
+    SpawnCard,
+    WantSlot,
+    unpack_from_template,
+)
 from gateway.wire.frames import WireError
 
 _EARLY_DEATHS_TO_GIVE_UP: Final = 4
@@ -60,6 +69,7 @@ class Supervisor:
         self._children = self._make_children()
         self._keeper = CardKeeper(self._order_for, self._children["template"].write, self._on_card_death)
         dispatcher.keeper = self._keeper
+        dispatcher.tell_core = self._link.send
         self._dead_pids: deque[int] = deque(maxlen=64)
         self._core_ready = False
         self._core_was_lost = False
@@ -163,6 +173,10 @@ class Supervisor:
         else:
             self._on_failure(message)
 
+    def on_core_message(self, message: WantSlot | ReleaseSlot) -> None:
+        """A slot for a call that the core places."""
+        self._dispatcher.on_core_message(message)
+
     def on_core_hung(self) -> None:
         """Its successor takes the calls over."""
         self._children["core"].kill()
@@ -171,6 +185,7 @@ class Supervisor:
         """No new calls; the cards keep theirs."""
         self._core_ready = False
         self._core_was_lost = True
+        self._dispatcher.on_core_lost()
         self._admit()
 
     def _admit(self) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from gateway.cards.link import CardLink
 from gateway.core.ids import CardId, LegId
+from gateway.legs.dials import DialRequest, Dials
 from gateway.legs.offers import OfferFailedError, Offers, PeerOffer, Settled
 from gateway.legs.proxy import RemoteLeg
 from gateway.observe.log import get_logger
@@ -35,6 +36,11 @@ class CardPool:
         self._on_adopted = on_adopted
         self._max_peers = max_peers
         self._offers = Offers()
+        self._dials = Dials(lambda card: self._links.get(card))
+        self.connect_edge = self._dials.connect
+        """To be given the way to the edge, before the first `dial`."""
+        self.on_slot = self._dials.on_slot
+        """To be told of the edge's `SlotGranted` and `SlotRefused`."""
         self._tasks: dict[CardId, asyncio.Task[None]] = {}
         self._links: dict[CardId, CardLink] = {}
         self._legs: dict[tuple[CardId, LegId], RemoteLeg] = {}
@@ -65,6 +71,7 @@ class CardPool:
         for owner, serial in [address for address in self._legs if address[0] == card]:
             leg = self._legs.pop((owner, serial))
             leg.deliver(wire.LegClosed(serial, 500, f"line card gone ({status})", "card"))
+        self._dials.settled(card)
 
     async def offer(self, offer: PeerOffer) -> Settled:
         """Make a leg of a WebRTC peer's SDP offer, on the card with the fewest peers.
@@ -85,6 +92,15 @@ class CardPool:
                     raise
                 refusal = exc
         raise refusal
+
+    async def dial(self, order: DialRequest) -> RemoteLeg:
+        """Place a call, on a card that the edge names.
+
+        The leg has no owner yet; its events wait for `attach`. Raises `DialFailedError`: 503 no room
+        or no card (`retryable`), 504 the edge or the card is silent, and what the card says of the
+        order itself. The far end's own refusal comes later, as `LegClosed`.
+        """
+        return await self._dials.place(order)
 
     def _webrtc_links(self) -> list[CardLink]:
         links = self._links.values()
@@ -146,8 +162,11 @@ class CardPool:
                 self._offers.accepted(link, message)
             case wire.OfferRejected():
                 self._offers.rejected(message)
-            case wire.DialStarted() | wire.DialFailed():
-                return
+            case wire.DialStarted():
+                if self._dials.started(link, message):
+                    self._dials.hand_over(message, self._create(link, message.leg, early_events=True))
+            case wire.DialFailed():
+                self._dials.failed(message)
             case wire.Hello():
                 raise AssertionError("handled by the link")
             case _:
@@ -159,9 +178,9 @@ class CardPool:
                     del self._legs[address]
                 known.deliver(message)
 
-    def _create(self, link: CardLink, serial: LegId) -> RemoteLeg:
+    def _create(self, link: CardLink, serial: LegId, *, early_events: bool = False) -> RemoteLeg:
         assert link.hello is not None
-        leg = RemoteLeg(link.card, serial, link.hello, link.send)
+        leg = RemoteLeg(link.card, serial, link.hello, link.send, early_events=early_events)
         self._legs[link.card, serial] = leg
         return leg
 
@@ -172,12 +191,15 @@ class CardPool:
             leg = self._legs.pop((owner, serial))
             leg.deliver(wire.LegClosed(serial, 200, "ended while disconnected", "far_end"))
         for entry in snapshot.legs:
-            if entry.incoming.leg in present and (link.card, entry.incoming.leg) not in self._legs:
+            known = entry.incoming.leg not in present or (link.card, entry.incoming.leg) in self._legs
+            if not known and not self._dials.unwanted(link, entry):
                 self._on_adopted(self._create(link, entry.incoming.leg), entry)
+        self._dials.settled(link.card)
 
     def on_disconnected(self, link: CardLink) -> None:
         """The card's task connects again, unless the card was removed."""
         self._offers.disconnected(link)
+        self._dials.disconnected(link)
         if self._links.get(link.card) is link:
             del self._links[link.card]
 

@@ -1,6 +1,7 @@
 """A leg that lives on a card in another process."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -14,6 +15,8 @@ from gateway.wire.frames import PlayFlag, pack_play
 
 Send = Callable[[bytes], None]
 
+_EARLY_EVENTS: Final = 64
+"""The oldest are forgotten; the last one of a leg is its end."""
 _PLAY_BYTES: Final = 1 << 20
 """Longer audio goes in several frames."""
 _LAST: Final = int(PlayFlag.LAST)  # arithmetic on flags of an enum takes microseconds
@@ -23,7 +26,10 @@ _LIVE: Final = int(PlayFlag.LIVE)
 class RemoteLeg:
     """The core's end of a card's leg; see `gateway.legs.contract.Leg`."""
 
-    def __init__(self, card: CardId, leg: LegId, hello: wire.Hello, send: Send) -> None:
+    def __init__(
+        self, card: CardId, leg: LegId, hello: wire.Hello, send: Send, *, early_events: bool = False
+    ) -> None:
+        """early_events: what happens before there is an owner is told to it, else dropped."""
         self._card = card
         self._leg = leg
         self._kind: CallKind = hello.kind
@@ -35,6 +41,7 @@ class RemoteLeg:
         self._next_flush = 1
         self._closed = False
         self._farewell: wire.Reject | wire.Hangup | None = None
+        self._early: deque[LegEvent] = deque(maxlen=_EARLY_EVENTS if early_events else 0)
 
     @property
     def address(self) -> tuple[CardId, LegId]:
@@ -61,6 +68,8 @@ class RemoteLeg:
         if self._sink is not None:
             raise LocalError(f"leg {self._leg} of card {self._card} has an owner already ({call_id})")
         self._sink = sink
+        if self._early:
+            asyncio.get_running_loop().call_soon(self._tell_early)
 
     def reconnect(self, send: Send) -> None:
         """The connection to the card was made anew: what must not get lost is said again."""
@@ -90,7 +99,15 @@ class RemoteLeg:
                 if not waiting.done():
                     waiting.set_result(self._nothing_played(request))
             self._flushes.clear()
-        if self._sink is not None:
+        if self._sink is None or self._early:
+            self._early.append(event)
+        else:
+            self._sink.on_leg_event(event)
+
+    def _tell_early(self) -> None:
+        assert self._sink is not None
+        while self._early:
+            event = self._early.popleft()
             self._sink.on_leg_event(event)
 
     def _nothing_played(self, request: int) -> wire.Flushed:
