@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from gateway.config.barge_in import BargeInConfig
 from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
 
 AudioChoice = Literal["pcmu", "pcma", "pcm24k", "auto"]
@@ -37,3 +38,5 @@ class AgentBase(Section):
     """Language of the gateway's own prompts (apologies)."""
     answer_budget_ms: Annotated[int, Field(ge=0, le=60000), NO_TRUTH_VALUE] = 3000
     """How long the phone may ring while the backend connects, before the call is answered anyway."""
+    barge_in: BargeInConfig = BargeInConfig()
+    """What happens when the caller speaks while the agent does."""

@@ -31,9 +31,13 @@ class VoiceActivity:
 
     def is_speech(self, pcm: bytes) -> bool:
         """Whether a frame of exactly 20 ms (s16le) holds speech."""
+        return self.measure(pcm)[0]
+
+    def measure(self, pcm: bytes) -> tuple[bool, float]:
+        """The same, and the frame's RMS, full scale 32768."""
+        level = float(rms(pcm))
         if not self._is_speech(pcm, self._rate_hz):
             self._reference *= _PEAK_DECAY
-            return False
-        level = float(rms(pcm))
+            return False, level
         self._reference = max(level, self._reference * _PEAK_DECAY)
-        return level > _FLOOR_RMS and level > self._reference * _FLOOR_RATIO
+        return level > _FLOOR_RMS and level > self._reference * _FLOOR_RATIO, level
