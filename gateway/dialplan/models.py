@@ -7,10 +7,13 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    GetJsonSchemaHandler,
     PlainSerializer,
     WithJsonSchema,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from gateway.config.section import Expected, Section, unfit
 from gateway.dialplan.language.hours import (
@@ -22,6 +25,7 @@ from gateway.dialplan.language.hours import (
 )
 from gateway.dialplan.language.patterns import PatternError, parse_pattern
 from gateway.dialplan.language.words import (
+    ONE_OR_MORE,
     Action,
     AnyText,
     Language,
@@ -33,7 +37,7 @@ from gateway.dialplan.language.words import (
     Value,
     VariableName,
     ZoneName,
-    one_or_more,
+    or_this,
 )
 
 _ENTRY_EXPECTED: Final = (
@@ -94,7 +98,7 @@ ListEntry = Annotated[
 
 MatchEntries = Annotated[
     list[MatchEntry],
-    BeforeValidator(one_or_more),
+    ONE_OR_MORE,
     Field(min_length=1, max_length=10_000),
     Expected(_ENTRY_EXPECTED),
 ]
@@ -113,15 +117,15 @@ class Match(Section):
     """The dialled number."""
     from_: MatchEntries | None = Field(default=None, alias="from")
     """The caller's number."""
-    trunk: Annotated[list[Name] | None, BeforeValidator(one_or_more), Field(min_length=1)] = None
+    trunk: Annotated[list[Name] | None, ONE_OR_MORE, Field(min_length=1)] = None
     """Trunks of the configuration."""
     header: Annotated[dict[str, NumberPattern] | None, Field(min_length=1)] = None
     """Headers of the SIP request: a text, a beginning with *, or /regex/."""
     hours: Annotated[str | None, AfterValidator(_hours_reference), Expected("a set of hours")] = None
     """Name under `hours`, or "not" and a name."""
-    kind: Annotated[
-        list[Literal["sip", "webrtc", "outbound"]] | None, BeforeValidator(one_or_more), Field(min_length=1)
-    ] = None
+    kind: Annotated[list[Literal["sip", "webrtc", "outbound"]] | None, ONE_OR_MORE, Field(min_length=1)] = (
+        None
+    )
     """sip, webrtc: calls that came in so · outbound: calls that the gateway placed."""
     percent: Percent | None = None
     """This share of all callers, always the same ones."""
@@ -170,6 +174,13 @@ class Prompt(Section):
     @classmethod
     def _words_alone(cls, value: object) -> object:
         return {"say": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """A text is what to say."""
+        return or_this(core_schema, handler, {"type": "string", "description": "words to say"})
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:
@@ -291,7 +302,7 @@ class PlanFile(Section):
     """What holds for the whole plan; in one file only."""
     variables: list[VariableName] = Field(default_factory=list)
     """Variables that come from outside: from an agent's tools, a dialler, a browser."""
-    lists: dict[Name, Annotated[list[ListEntry], BeforeValidator(one_or_more)]] = Field(default_factory=dict)
+    lists: dict[Name, Annotated[list[ListEntry], ONE_OR_MORE]] = Field(default_factory=dict)
     """Lists of numbers by name."""
     hours: dict[Name, Any] = Field(default_factory=dict)
     """Opening hours by name."""

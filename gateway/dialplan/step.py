@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Protocol, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from gateway.config.document import KeyPath
 from gateway.config.section import Expected, Section, unfit
-from gateway.dialplan.language.words import Action, AnyText, Language, Seconds, one_or_more
+from gateway.dialplan.language.words import ONE_OR_MORE, Action, AnyText, Language, Seconds, or_this
 from gateway.dialplan.runtime import CallControl, FailureKind, Prompt
 
 ReferenceKind = Literal["agent", "flow", "prompt", "file", "target"]
@@ -66,8 +68,6 @@ Outcome = Branch | Jump | None
 class PromptRef(Section):
     """A prompt by its name, or given in place."""
 
-    expected: ClassVar[str] = ""
-
     name: str = ""
     """Name under `prompts`."""
     say: AnyText = ""
@@ -88,6 +88,13 @@ class PromptRef(Section):
             raise unfit("the name of a prompt, {say: TEXT} or {file: PATH}")
         return self
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """A text is the name of a prompt."""
+        return or_this(core_schema, handler, {"type": "string", "description": "the name of a prompt"})
+
     def shown(self) -> str:
         """For `explain`."""
         return self.name or self.file or f'"{self.say}"'
@@ -100,12 +107,12 @@ class PromptRef(Section):
             yield Reference("file", self.file, (*path, "file"))
 
 
-Prompts = Annotated[list[PromptRef], BeforeValidator(one_or_more), Field(max_length=20)]
+Prompts = Annotated[list[PromptRef], ONE_OR_MORE, Field(max_length=20)]
 """One prompt or a list."""
 
 Targets = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=256), Expected("a target such as sip:op1@pbx")]],
-    BeforeValidator(one_or_more),
+    ONE_OR_MORE,
     Field(min_length=1, max_length=50),
 ]
 """One target or a list."""
@@ -123,6 +130,13 @@ class Handler(Section):
     @classmethod
     def _action_alone(cls, value: object) -> object:
         return value if isinstance(value, dict) and "do" in value else {"do": value}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """An action alone will do."""
+        return or_this(core_schema, handler, {"x-dialplan": "action"})
 
 
 class Scene(Protocol):

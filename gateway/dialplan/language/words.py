@@ -3,7 +3,16 @@
 import re
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from gateway.config.section import Expected, unfit
 from gateway.dialplan.language.hours import HoursError, parse_zone
@@ -68,6 +77,33 @@ def one_or_more(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
+class _OneOrMore:
+    """For `Annotated` lists: a single value counts as a list of one, also for editors."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(one_or_more, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        whole = handler(schema)
+        choices = whole.get("anyOf", [whole])
+        return {"anyOf": [*(each["items"] for each in choices if "items" in each), *choices]}
+
+
+ONE_OR_MORE: Final = _OneOrMore()
+
+
+def or_this(schema: CoreSchema, handler: GetJsonSchemaHandler, other: JsonSchemaValue) -> JsonSchemaValue:
+    """The schema of a section that may also be written in another way."""
+    found = handler(schema)
+    described = handler.resolve_ref_schema(found)
+    section = dict(described)
+    described.clear()
+    described["anyOf"] = [other, section]
+    return found
+
+
 def _plain_value(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -111,7 +147,11 @@ AnyText = Annotated[str, Field(max_length=4096), Expected("a text")]
 """May hold ${variables}."""
 
 Value = Annotated[
-    str, BeforeValidator(_plain_value), Field(max_length=4096), Expected("a text, a number, true or false")
+    str,
+    BeforeValidator(_plain_value),
+    Field(max_length=4096),
+    Expected("a text, a number, true or false"),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
 """A text; numbers and true/false are taken as they are written."""
 

@@ -1,13 +1,23 @@
 """`ai`: connect the caller with an agent."""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
-from gateway.dialplan.language.words import AnyText, NumberPattern, Seconds, one_or_more
+from gateway.config.section import Expected, unfit
+from gateway.core.targets import is_pattern
+from gateway.dialplan.language.words import ONE_OR_MORE, AnyText, Seconds
 from gateway.dialplan.runtime import CallControl, FailureKind, TalkRequest
 from gateway.dialplan.step import FailingStep, Outcome, Reference, Scene, spoken_seconds
+
+_TARGETS_EXPECTED: Final = "a target such as sip:op1@pbx, with X, Z, N for digits and a * at most at the end"
+
+
+def _targets(text: str) -> str:
+    if not is_pattern(text):
+        raise unfit(_TARGETS_EXPECTED)
+    return text
 
 
 class AiStep(FailingStep):
@@ -36,7 +46,10 @@ class AiStep(FailingStep):
     """Longest conversation; then the failure `max_duration`."""
     instructions: AnyText = ""
     """In the place of the agent's own; may hold ${variables}."""
-    allow: Annotated[list[NumberPattern], BeforeValidator(one_or_more)] = Field(default_factory=list)
+    allow: Annotated[
+        list[Annotated[str, AfterValidator(_targets), Expected(_TARGETS_EXPECTED)]],
+        ONE_OR_MORE,
+    ] = Field(default_factory=list)
     """Targets to which the agent may transfer the caller."""
 
     def references(self) -> Iterator[Reference]:

@@ -192,7 +192,8 @@ async def test_only_so_many_plans_are_kept(site: Site) -> None:
 
 async def test_lists_come_back_with_the_plan(site: Site) -> None:
     (site.plans / "vip.csv").write_text("+491701\n")
-    text = "version: 1\nlists: {vip: [{file: vip.csv}]}\nroutes: [{name: vip, match: {from: {in: vip}}, do: [ai]}]\n"
+    lists = "version: 1\nlists: {vip: [{file: vip.csv}]}\n"
+    text = lists + "routes: [{name: vip, match: {from: {in: vip}}, do: [ai]}]\n"
     (site.plans / "main.yaml").write_text(text)
     live = await site.open()
     (site.plans / "vip.csv").write_text("+491702\n")
