@@ -1,7 +1,8 @@
 """One client WebSocket to an AI service: sending from synchronous code, receiving by callback.
 
-Audio that cannot leave at once waits in a queue of at most `BACKLOG_FRAMES`; beyond that the oldest
-is dropped and counted, so that a slow connection costs words but never builds up delay. To notice
+Audio that a slow connection does not take waits in a queue of at most `BACKLOG_FRAMES`; beyond that the
+oldest is dropped and counted, so that slowness costs words but never builds up delay. What comes in a lump
+because the whole process was held up is no sign of that and goes out whole. To notice
 slowness early the kernel may hold only `_UNSENT_BYTES` of unsent data and the transport none.
 """
 
@@ -22,6 +23,8 @@ from gateway.observe.log import get_logger
 
 BACKLOG_FRAMES: Final = 10
 """200 ms of audio at one message per 20 ms frame."""
+LUMP_FRAMES: Final = 50
+"""The most that may gather before the sender has had its turn."""
 
 _UNSENT_BYTES: Final = 8192
 _TCP_NOTSENT_LOWAT: Final = 25
@@ -77,6 +80,8 @@ class WebSocketLink:
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
+        self._slow = False
+        """The connection did not take all there was when the sender last had its turn."""
         self.dropped_frames = 0
         """Audio messages thrown away."""
         self.closed_normally = False
@@ -143,7 +148,7 @@ class WebSocketLink:
 
     def send_audio(self, message: bytes) -> None:
         """Queue one message of 20 ms of audio; the oldest gives way."""
-        if len(self._audio) >= BACKLOG_FRAMES:
+        while len(self._audio) >= (BACKLOG_FRAMES if self._slow else LUMP_FRAMES):
             self._audio.popleft()
             self.dropped_frames += 1
         self._audio.append(message)
@@ -165,6 +170,7 @@ class WebSocketLink:
                 # What the transport still holds is late already; the next frame's wake-up looks again.
                 while self._audio and transport.get_write_buffer_size() < _UNSENT_BYTES:
                     await ws.send_frame(self._finish(self._audio.popleft()), WSMsgType.TEXT)
+                self._slow = bool(self._audio)
         except (aiohttp.ClientError, ConnectionError) as exc:
             self._lose(BackendError("lost", f"connection lost while sending: {exc}", retryable=True))
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.backends import contract as ai
 from gateway.backends.realtime_events import append_audio
-from gateway.backends.socket import BACKLOG_FRAMES, WebSocketLink
+from gateway.backends.socket import BACKLOG_FRAMES, LUMP_FRAMES, WebSocketLink
 from tests.contract.realtime_service import RealtimeService, Session
 
 
@@ -66,6 +66,22 @@ async def test_a_slow_service_costs_the_oldest_audio_and_never_delay(http: aioht
 
 def number(event: dict[str, str]) -> int:
     return int(base64.b64decode(event["audio"])[:8])
+
+
+async def test_half_a_second_that_gathered_while_nothing_could_run_is_sent_whole(
+    http: aiohttp.ClientSession,
+) -> None:
+    async with RealtimeService() as service:
+        link, session, _ = await linked(service, http)
+        for n in range(25):
+            link.send_audio(numbered(n))
+        await session.until(lambda: len(session.received) == 25)
+        assert [number(event) for event in session.received] == list(range(25))
+        assert link.dropped_frames == 0
+        for n in range(3 * LUMP_FRAMES):
+            link.send_audio(numbered(n))
+        assert link.dropped_frames == 2 * LUMP_FRAMES, "bounded all the same"
+        await link.close()
 
 
 async def test_control_messages_pass_waiting_audio_and_are_not_dropped(http: aiohttp.ClientSession) -> None:
