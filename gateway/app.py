@@ -12,33 +12,39 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import uvloop
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_exponential
+from watchfiles import awatch
 
 from gateway.api.event_hub import EventHub
 from gateway.api.http import HttpServer
 from gateway.api.routes import ApiDependencies, build_api
 from gateway.backends.registry import Backends
 from gateway.calls.call_sounds import CallSounds
-from gateway.calls.dialling import NoDialler
 from gateway.calls.gate import Gate
 from gateway.calls.http_client import StepHttpClient
 from gateway.calls.journal import CallFacts
 from gateway.calls.parts import CallSettings
 from gateway.calls.queues import CallQueues
+from gateway.calls.reach import Reach
 from gateway.calls.service import CallDependencies, CallService
 from gateway.calls.ticker import Ticker
 from gateway.cards.edge_link import EdgeLink
 from gateway.config.models import GatewayConfig
+from gateway.config.problems import ConfigError
 from gateway.core.ids import CallId
 from gateway.core.record import CallRecord, TimelineEvent
 from gateway.core.termination import Reason
-from gateway.dialplan.loader import load_dialplan
+from gateway.dialplan.live import LivePlan
 from gateway.dialplan.surroundings import surroundings_of
 from gateway.errors import LocalError
+from gateway.legs.contract import Leg
+from gateway.legs.dials import DialRequest
 from gateway.legs.people.door import Door
 from gateway.legs.people.people import People
 from gateway.legs.pool import CardPool
@@ -75,6 +81,7 @@ class Core:
         self._pool: CardPool | None = None
         self._webhooks: Webhooks | None = None
         self._hub = EventHub()
+        self._reload = asyncio.Event()
 
     def leave(self, *, end_calls: bool) -> None:
         """Ask the process to end."""
@@ -100,6 +107,8 @@ class Core:
                 self._pool.remove(message.card, message.status)
             case wire.EdgeCounters():
                 self._metrics.edge_counters(message.counters)
+            case wire.SlotGranted() | wire.SlotRefused():
+                self._pool.on_slot(message)
             case wire.Drain():
                 self._draining = True
             case wire.StopCore():
@@ -108,35 +117,60 @@ class Core:
     async def run(self) -> int:
         """Serve until asked to leave; the process's exit status."""
         config = self._config
-        run_dir = config.node.run_dir
-        plan = load_dialplan(config.dialplans, surroundings_of(config))
-        languages = {agent.language for agent in config.agents.values()}
-        rates_hz = {_CARD_RATE_HZ} | ({config.webrtc.sample_rate_hz} if config.webrtc else set())
-        synthesiser = Synthesiser()
-        prompts = {
-            rate_hz: await load_prompts(run_dir / "prompts", languages, rate_hz, synthesiser)
-            for rate_hz in rates_hz
-        }
-        database = await Database.open(run_dir / DATABASE_NAME)
-        store = CallStore(database)
-        backends = Backends(run_dir)
-        http_client = StepHttpClient()
-        calls = CallSettings(
-            agents=config.agents,
-            make_backend=backends.create,
-            sounds=CallSounds(prompts, synthesiser),
-            dialler=NoDialler(),
-            http=http_client,
-            queues=CallQueues(),
-            ticker=Ticker(),
-            clock=time.monotonic,
-            recordings=run_dir / "recordings",
-            mix_rate_hz=max(rates_hz),
-        )
-        service = CallService(
+        async with AsyncExitStack() as stack:
+            run_dir = config.node.run_dir
+            database = await Database.open(run_dir / DATABASE_NAME)
+            stack.push_async_callback(database.close)
+            plans = await LivePlan.open(config.dialplans, surroundings_of(config), run_dir, _utc_now)
+            backends = Backends(run_dir)
+            stack.push_async_callback(backends.close)
+            http_client = StepHttpClient()
+            stack.push_async_callback(http_client.close)
+            people = People(config.users, asyncio.get_running_loop().call_later)
+            calls = CallSettings(
+                agents=config.agents,
+                make_backend=backends.create,
+                sounds=await _sounds(config),
+                dialler=Reach(config.trunks, people, self._place),
+                http=http_client,
+                queues=CallQueues(),
+                ticker=Ticker(),
+                clock=time.monotonic,
+                recordings=run_dir / "recordings",
+                mix_rate_hz=max(_rates_hz(config)),
+            )
+            store = CallStore(database)
+            service = self._service(calls, plans, store)
+            door = Door(people, service.on_incoming, service.on_adopted)
+            max_peers = config.webrtc.max_peers if config.webrtc else 0
+            self._pool = pool = CardPool(door.on_incoming, door.on_adopted, max_peers=max_peers)
+            stack.push_async_callback(pool.close)
+            self._metrics = metrics = Metrics(lambda: service.live, lambda: pool.connected)
+            self._webhooks = webhooks = Webhooks(config.webhooks, metrics.webhook_done, time.time)
+            stack.push_async_callback(webhooks.close, _WEBHOOKS_TIMEOUT_S)
+            api = build_api(
+                ApiDependencies(
+                    config=config,
+                    service=service,
+                    store=store,
+                    keys=KeyStore(database),
+                    people=people,
+                    hub=self._hub,
+                    on_slow_listener=metrics.event_client_dropped,
+                    offering=pool.offer if config.webrtc else None,
+                    not_accepting=self._not_ready_because,
+                    clock=time.monotonic,
+                )
+            )
+            http = HttpServer(config.http.listen, metrics, self._not_ready_because, api)
+            stack.push_async_callback(http.close)
+            return await self._serve(http, backends, plans, service)
+
+    def _service(self, calls: CallSettings, plans: LivePlan, store: CallStore) -> CallService:
+        return CallService(
             CallDependencies(
-                config=config,
-                plan=lambda _facts: plan,
+                config=self._config,
+                plan=lambda facts: plans.for_caller(facts.from_number),
                 calls=calls,
                 store=store,
                 on_ended=self._on_ended,
@@ -145,30 +179,22 @@ class Core:
                 clock=time.monotonic,
             )
         )
-        people = People(config.users, asyncio.get_running_loop().call_later)
-        max_peers = config.webrtc.max_peers if config.webrtc else 0
-        door = Door(people, service.on_incoming, service.on_adopted)
-        self._pool = CardPool(door.on_incoming, door.on_adopted, max_peers=max_peers)
-        self._metrics = Metrics(lambda: service.live, lambda: self._pool.connected if self._pool else 0)
-        self._webhooks = Webhooks(config.webhooks, self._metrics.webhook_done, time.time)
-        api = build_api(
-            ApiDependencies(
-                config=config,
-                service=service,
-                store=store,
-                keys=KeyStore(database),
-                people=people,
-                hub=self._hub,
-                on_slow_listener=self._metrics.event_client_dropped,
-                offering=self._pool.offer if config.webrtc else None,
-                not_accepting=self._not_ready_because,
-                clock=time.monotonic,
-            )
-        )
-        http = HttpServer(config.http.listen, self._metrics, self._not_ready_because, api)
-        edge = await EdgeLink.connect(run_dir, self._from_edge)
-        edge_gone = asyncio.create_task(edge.lost.wait(), name="watch the edge")
-        edge_gone.add_done_callback(lambda _: self.leave(end_calls=False))
+
+    async def _place(self, order: DialRequest) -> Leg:
+        assert self._pool is not None
+        return await self._pool.dial(order)
+
+    async def _serve(
+        self, http: HttpServer, backends: Backends, plans: LivePlan, service: CallService
+    ) -> int:
+        assert self._pool is not None
+        assert self._webhooks is not None
+        edge = await EdgeLink.connect(self._config.node.run_dir, self._from_edge)
+        self._pool.connect_edge(edge.send)
+        watchers = [
+            asyncio.create_task(self._watch_edge(edge)),
+            asyncio.create_task(self._watch_plans(plans)),
+        ]
         try:
             await http.start()
             await self._webhooks.start()
@@ -182,15 +208,33 @@ class Core:
             edge.send(wire.CoreCannotStart(str(exc)))
             return 1
         finally:
-            edge_gone.cancel()
-            await http.close()
-            await self._webhooks.close(_WEBHOOKS_TIMEOUT_S)
-            await self._pool.close()
-            await http_client.close()
-            await backends.close()
-            await database.close()
+            for watcher in watchers:
+                watcher.cancel()
+            await asyncio.gather(*watchers, return_exceptions=True)
             edge.close()
         return 0
+
+    async def _watch_edge(self, edge: EdgeLink) -> None:
+        await edge.lost.wait()
+        self.leave(end_calls=False)
+
+    async def _watch_plans(self, plans: LivePlan) -> None:
+        """Put changed dialplans into force, also at SIGHUP."""
+        if plans.directory is None:
+            return
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload.set)
+        changes = asyncio.create_task(plans.watch(awatch(plans.directory)))
+        try:
+            while True:
+                await self._reload.wait()
+                self._reload.clear()
+                try:
+                    await plans.reload("SIGHUP")
+                except ConfigError:
+                    continue  # said in the log and by `gateway status`
+        finally:
+            changes.cancel()
+            await asyncio.gather(changes, return_exceptions=True)
 
     def _gate(self, facts: CallFacts, incoming: card.Incoming) -> Gate | None:
         """Tell of a new call; where a receiver decides about it, the call waits."""
@@ -221,6 +265,26 @@ class Core:
         )
         if not await retrying(backends.bot_answers):
             raise LocalError(f"the embedded bot did not start within {_BOT_START_S:g} s")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _rates_hz(config: GatewayConfig) -> set[int]:
+    """Sample rates of the legs."""
+    return {_CARD_RATE_HZ} | ({config.webrtc.sample_rate_hz} if config.webrtc else set())
+
+
+async def _sounds(config: GatewayConfig) -> CallSounds:
+    languages = {agent.language for agent in config.agents.values()}
+    synthesiser = Synthesiser()
+    directory = config.node.run_dir / "prompts"
+    own = {
+        rate_hz: await load_prompts(directory, languages, rate_hz, synthesiser)
+        for rate_hz in _rates_hz(config)
+    }
+    return CallSounds(own, synthesiser)
 
 
 def _watch_lifeline(loop: asyncio.AbstractEventLoop, leave: Callable[[], None]) -> None:

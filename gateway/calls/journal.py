@@ -73,22 +73,26 @@ class Journal:
         """Tell `watcher` of each event when it is added; at that moment it is the last of `events`."""
         self._watcher = watcher
 
-    def note(self, kind: TimelineKind, *, at_s: float | None = None, **fields: FieldValue) -> None:
+    def note(self, kind: TimelineKind, /, *, at_s: float | None = None, **fields: FieldValue) -> None:
         """Add to the timeline; `at_s` when it happened, if not now. Long texts are cut."""
-        if len(self.events) < MAX_EVENTS or kind is TimelineKind.ENDED:
-            at_ms = ((self._clock() if at_s is None else at_s) - self.facts.started_s) * 1000
-            short = {
-                name: value[:MAX_TEXT_CHARS] if isinstance(value, str) else value
-                for name, value in fields.items()
-            }
-            event = TimelineEvent(round(at_ms, 1), kind, short)
-            self.events.append(event)
-            if self._watcher is not None:
-                self._watcher(event)
+        self._add(kind, at_s, fields)
 
     def step(self, name: str, fields: Mapping[str, FieldValue]) -> None:
         """A step of the dialplan."""
-        self.note(TimelineKind.STEP, **{"name": name, **fields})  # type: ignore[arg-type]
+        self._add(TimelineKind.STEP, None, {"name": name, **fields})
+
+    def _add(self, kind: TimelineKind, at_s: float | None, fields: Mapping[str, FieldValue]) -> None:
+        if len(self.events) >= MAX_EVENTS and kind is not TimelineKind.ENDED:
+            return
+        at_ms = ((self._clock() if at_s is None else at_s) - self.facts.started_s) * 1000
+        short = {
+            name: value[:MAX_TEXT_CHARS] if isinstance(value, str) else value
+            for name, value in fields.items()
+        }
+        event = TimelineEvent(round(at_ms, 1), kind, short)
+        self.events.append(event)
+        if self._watcher is not None:
+            self._watcher(event)
 
     def caller_finished(self, item_id: str) -> None:
         """The caller's turn is over."""
