@@ -153,7 +153,8 @@ class CardPool:
         match message:
             case wire.Incoming():
                 if not self._offers.unwanted(link.card, message.leg):
-                    leg = self._create(link, message.leg)
+                    # One that answers a ring gets its owner a moment later.
+                    leg = self._create(link, message.leg, early_events=True)
                     self._on_incoming(leg, message)
                     self._offers.arrived(leg)
             case wire.Snapshot():

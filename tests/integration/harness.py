@@ -56,8 +56,12 @@ class GatewayProcess:
         max_calls: int = 8,
         environment: Mapping[str, str] | None = None,
         sections: Mapping[str, Mapping[str, Any]] | None = None,
+        dialplan: str = "",
     ) -> None:
-        """`sections`: more keys of the configuration, merged into the sections of the same name."""
+        """`sections`: more keys of the configuration, merged into the sections of the same name.
+
+        `dialplan`: a plan as YAML; empty: every call goes to the first agent.
+        """
         self.run = secrets.token_hex(8)
         self.directory = Path(tempfile.mkdtemp(prefix="gw-", dir="/tmp"))
         self.sip_port = free_sip_port()
@@ -66,6 +70,11 @@ class GatewayProcess:
         self.returncode: int | None = None
         self._environment = dict(environment or {})
         self._config = self._make_config(agents, max_calls, sections or {})
+        if dialplan:
+            plans = self.directory / "plans"
+            plans.mkdir()
+            (plans / "plan.yaml").write_text(dialplan)
+            self._config["dialplans"] = str(plans)
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
 

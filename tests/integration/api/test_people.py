@@ -285,6 +285,24 @@ async def test_a_ring_is_answered_talked_on_and_left(rig: Rig) -> None:
             await problem(response, 404)
 
 
+async def test_who_rings_learns_of_an_end_that_came_before_they_took_the_leg(rig: Rig) -> None:
+    token = await sign_in(rig)
+    async with line(rig, token) as it:
+        ring = rig.people.ring("olivia", INFO)
+        await it.told("ring")
+        async with answer(rig, token, ring.id, it.id) as response:
+            assert response.status == 201
+        (on_card,) = rig.card.legs.values()
+        on_card.end(408, "no connection", "card")
+        async with asyncio.timeout(5):
+            while rig.pool.legs:
+                async with rig.send("GET", "/healthz"):
+                    pass
+        sink = Sink()
+        (await ring.answered()).attach(CallId("call_1"), sink)
+        assert (await sink.closed()).status == 408
+
+
 async def test_two_pages_ring_and_one_wins(rig: Rig) -> None:
     token = await sign_in(rig)
     async with line(rig, token) as first, line(rig, await sign_in(rig)) as second:

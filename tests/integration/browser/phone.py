@@ -15,6 +15,22 @@ from tests.integration.harness import GatewayProcess
 SPEECH: Final = Path(__file__).parents[3] / "gateway/softphone/speech"
 PAGE_SIDE: Final = (Path(__file__).parent / "page_side.js").read_text()
 
+LOUDEST_HZ: Final = """() => {
+  const tap = new AnalyserNode(new AudioContext(), { fftSize: 8192, smoothingTimeConstant: 0 });
+  tap.context.createMediaStreamSource(document.getElementById("far").srcObject).connect(tap);
+  const bins = new Float32Array(tap.frequencyBinCount);
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      tap.getFloatFrequencyData(bins);
+      const loudest = bins.indexOf(Math.max(...bins));
+      if (bins[loudest] < -50) return;
+      clearInterval(timer);
+      resolve((loudest * tap.context.sampleRate) / tap.fftSize);
+    }, 50);
+  });
+}"""
+"""For `evaluate`: the frequency that is loudest, as soon as something is heard."""
+
 _UNTIL: Final = """new Promise((resolve) => {
   const timer = setInterval(() => {
     if (!(CONDITION)) return;

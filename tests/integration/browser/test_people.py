@@ -140,7 +140,7 @@ async def test_a_call_is_answered_held_taken_back_and_handed_back(browser: Brows
         await asyncio.gather(it.heard(), it.hum(700, 1500))
         await it.page.click("#hand-back")
         assert await caller.wish() == "hand_back"
-        caller.line.left("handed_back")
+        caller.line.left("handed back")
         await it.status("The call is back with the agent.")
         await caller.ended()
         assert not await it.page.is_visible("#hold")
@@ -181,7 +181,7 @@ async def test_the_page_reports_what_it_measures(browser: Browser, desk: Office)
         refusal: dict[str, Any] = {"code": "event_not_allowed", "message": "no", "event_id": "gateway.stats"}
         caller.leg.send_text(json.dumps({"type": "error", "error": refusal}))
         await it.event("error")
-        await caller.leave("caller_hangup")
+        await caller.leave("the caller has gone")
         await it.status("The caller hung up.")
         assert "no" not in (await it.transcript()).split()
 
@@ -221,7 +221,7 @@ async def test_two_tabs_ring_and_the_first_answer_wins(browser: Browser, desk: O
         await rings_no_more(first)
         await second.status("Connected.")
         assert not await first.page.is_visible("#hold")
-        await caller.leave("caller_hangup")
+        await caller.leave("the caller has gone")
         await second.status("The caller hung up.")
 
 

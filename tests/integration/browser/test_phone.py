@@ -8,33 +8,18 @@ from playwright.async_api import Browser
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gateway.core.record import TimelineKind
-from tests.integration.browser.phone import phone
+from tests.integration.browser.phone import LOUDEST_HZ, phone
 from tests.integration.harness import GatewayProcess
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="package")]
 
 _INTERRUPTIONS = 5
 
-_LOUDEST_HZ = """() => {
-  const tap = new AnalyserNode(new AudioContext(), { fftSize: 8192, smoothingTimeConstant: 0 });
-  tap.context.createMediaStreamSource(document.getElementById("far").srcObject).connect(tap);
-  const bins = new Float32Array(tap.frequencyBinCount);
-  return new Promise((resolve) => {
-    const timer = setInterval(() => {
-      tap.getFloatFrequencyData(bins);
-      const loudest = bins.indexOf(Math.max(...bins));
-      if (bins[loudest] < -50) return;
-      clearInterval(timer);
-      resolve((loudest * tap.context.sampleRate) / tap.fftSize);
-    }, 50);
-  });
-}"""
-
 
 async def test_a_tone_comes_back_through_relay_and_card(browser: Browser, gateway: GatewayProcess) -> None:
     async with phone(browser, gateway) as it:
         await it.call("echo")
-        loudest_hz, _ = await asyncio.gather(it.page.evaluate(_LOUDEST_HZ), it.hum(1000, 2000))
+        loudest_hz, _ = await asyncio.gather(it.page.evaluate(LOUDEST_HZ), it.hum(1000, 2000))
         assert loudest_hz == pytest.approx(1000, abs=12)
         await it.until("document.getElementById('codec').textContent === 'opus'")
         assert await it.page.inner_text("#lost") == "0 %"

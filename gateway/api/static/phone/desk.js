@@ -10,12 +10,11 @@ const ENDED = {
   declined: "The call was declined.",
   timeout: "You missed a call.",
   cancelled: "The caller gave up.",
-  caller_hangup: "The caller gave up.",
 };
 
 const LEFT = {
-  caller_hangup: "The caller hung up.",
-  handed_back: "The call is back with the agent.",
+  "the caller has gone": "The caller hung up.",
+  "handed back": "The call is back with the agent.",
 };
 
 const ROLES = { caller: "Caller", agent: "Agent", person: "Colleague" };
