@@ -13,9 +13,7 @@ from gateway.backends.openai_realtime import OpenAIRealtimeBackend
 from gateway.config.models import AudioChoice, OpenAIRealtimeAgent
 from gateway.core.audio import WireFormat
 from gateway.media.transcoder import decoder, encoder
-from tests.contract.listener import CONTEXT as CONTEXT
-from tests.contract.listener import KEY as KEY
-from tests.contract.listener import Listener as Listener
+from tests.contract.listener import CONTEXT, KEY
 from tests.contract.live_voice import LiveVoice, started
 from tests.contract.media_streams_bot import MediaStreamsBot
 from tests.contract.realtime_service import RealtimeService, Session

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from gateway.backends import contract as ai
-from tests.contract.services import KEY, SERVICES, Listener, Service, having
+from tests.contract.listener import KEY, Listener
+from tests.contract.services import SERVICES, Service, having
 from tests.sounds import frames, samples, tone
 
 

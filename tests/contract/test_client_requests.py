@@ -8,8 +8,8 @@ import pytest
 from gateway.backends import contract as ai
 from gateway.backends.openai_realtime import OpenAIRealtimeBackend
 from gateway.config.models import OpenAIRealtimeAgent
+from tests.contract.listener import CONTEXT, Listener
 from tests.contract.realtime_service import RealtimeService
-from tests.contract.services import CONTEXT, Listener
 
 TEXT: dict[str, Any] = {
     "type": "conversation.item.create",

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from gateway.backends import contract as ai
 from gateway.backends.openai_realtime import OpenAIRealtimeBackend
 from gateway.config.models import OpenAIRealtimeAgent
+from tests.contract.listener import CONTEXT, KEY, Listener
 from tests.contract.realtime_service import RealtimeService, Session
-from tests.contract.services import CONTEXT, KEY, Listener
 
 Settings = Mapping[str, str | SecretStr]
 

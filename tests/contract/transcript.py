@@ -15,7 +15,7 @@ import pytest
 from gateway.backends.contract import Backend, BackendError, BackendEvent, BackendLost
 from gateway.backends.registry import MAKERS
 from gateway.config.models import GatewayConfig
-from tests.contract.services import CONTEXT
+from tests.contract.listener import CONTEXT
 from tests.contract.wire_service import WireService
 from tests.sounds import tone
 
