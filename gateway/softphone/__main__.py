@@ -16,6 +16,7 @@ from gateway.cards.sip.contract import EndpointSettings, PjsipError
 from gateway.core.audio import PcmFormat
 from gateway.errors import LocalError
 from gateway.observe.log import configure_logging
+from gateway.observe.priority import be_realtime
 from gateway.softphone import script
 from gateway.softphone.conductor import Conductor
 from gateway.softphone.measure import CallLog
@@ -166,6 +167,7 @@ def main() -> NoReturn:
     """Leave by `os._exit`: PJSIP must not be torn down by the interpreter."""
     arguments = _arguments()
     configure_logging("softphone", level="warning", format="json")
+    be_realtime()  # a phone's clock does not wait for whatever else this machine does
     try:
         status = 0 if _run(arguments, JsonLines()).worked else 1
     except (script.ScriptError, RecordingError) as exc:

@@ -1,5 +1,8 @@
 """What is heard on both ends: tones by FFT, human words, keys, hold."""
 
+import asyncio
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from tests.integration.spectrum import left_channel, seconds_of_tone
 from tests.peers import SOUNDS_DIR
 
 DIALOGUES = Path(__file__).parent / "dialogues"
+_HELD_UP_S = 0.5
 
 
 def media_directions(record: CallRecord) -> list[object]:
@@ -27,13 +31,36 @@ async def test_a_tone_passes_in_both_directions(tmp_path: Path) -> None:
     recording = tmp_path / "phone.wav"
     async with echo_gateway(audio="pcmu") as (gateway, backend):
         async with Softphone(gateway.uri(), record=recording) as phone:
-            await phone.done("tone 1000 2000", "silence 5")
+            # Not "silence": if this process, the agent, is held up, the phone would hang up in the gap.
+            await phone.done("tone 1000 2000", "pause 1.5")
             summary = await phone.finish()
         await gateway.settled()
         assert summary["worked"], summary
+        record = await gateway.record(str((await gateway.logged("call ended"))["call_id"]))
         received = np.frombuffer(ulaw_decode(bytes(backend.sessions[0].audio)), dtype="<i2")
+    assert (record.rx_lost, record.uplink_dropped_ms, record.playout_dropped_ms) == (0, 0, 0)
     assert seconds_of_tone(received, 1000) == pytest.approx(2.0, abs=0.25)
     assert seconds_of_tone(left_channel(recording), 1000) == pytest.approx(2.0, abs=0.25)
+
+
+async def test_no_word_is_lost_while_the_core_is_held_up(tmp_path: Path) -> None:
+    recording = tmp_path / "phone.wav"
+    async with echo_gateway(audio="pcmu") as (gateway, backend):
+        (core,) = [each.pid for each in gateway.processes() if "gateway.app" in each.command]
+        async with Softphone(gateway.uri(), record=recording) as phone:
+            phone.do("tone 1000 2000", "pause 2")
+            await phone.event("sound_started")
+            os.kill(core, signal.SIGSTOP)
+            await asyncio.sleep(_HELD_UP_S)
+            os.kill(core, signal.SIGCONT)
+            assert (await phone.finish())["worked"]
+        await gateway.settled()
+        record = await gateway.record(str((await gateway.logged("call ended"))["call_id"]))
+        received = np.frombuffer(ulaw_decode(bytes(backend.sessions[0].audio)), dtype="<i2")
+    assert (record.rx_lost, record.uplink_dropped_ms, record.playout_dropped_ms) == (0, 0, 0)
+    assert seconds_of_tone(received, 1000) == pytest.approx(2.0, abs=0.25)
+    assert seconds_of_tone(left_channel(recording), 1000) == pytest.approx(2.0, abs=0.25)
+    assert record.underruns >= 1, "the caller heard the gap, and it was counted"
 
 
 async def test_keys_reach_the_agent() -> None:
