@@ -29,7 +29,8 @@ LUMP_FRAMES: Final = 50
 _UNSENT_BYTES: Final = 8192
 _TCP_NOTSENT_LOWAT: Final = 25
 """Linux's socket option, see tcp(7); the `socket` module does not name it."""
-_CONTROL_MESSAGES: Final = 256
+CONTROL_MESSAGES: Final = 256
+"""How many may wait for a peer that does not read."""
 MAX_MESSAGE_BYTES: Final = 16 << 20
 _HEARTBEAT_S: Final = 10.0
 _HANDSHAKE_TIMEOUT_S: Final = 5.0
@@ -64,6 +65,7 @@ class WebSocketLink:
         on_binary: Callable[[bytes], None] | None = None,
         finish: Callable[[bytes], bytes] = _as_it_is,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
+        control_messages: int = CONTROL_MESSAGES,
     ) -> None:
         """Without `on_binary` a binary message is a fault; `finish` completes a message as it leaves."""
         self._http = http
@@ -74,6 +76,7 @@ class WebSocketLink:
         self._on_binary = on_binary
         self._finish = finish
         self._max_message_bytes = max_message_bytes
+        self._control_messages = control_messages
         self._socket: ClientWebSocketResponse | None = None
         self._audio: deque[bytes] = deque()
         self._control: deque[bytes] = deque()
@@ -139,8 +142,8 @@ class WebSocketLink:
             raw.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
 
     def send(self, message: bytes) -> None:
-        """Queue a control message; ordered, never dropped (a peer that blocks 256 of them is lost)."""
-        if len(self._control) >= _CONTROL_MESSAGES:
+        """Queue a control message; ordered, never dropped (a peer that blocks too many of them is lost)."""
+        if len(self._control) >= self._control_messages:
             self._lose(BackendError("lost", "the service stopped reading", retryable=True))
             return
         self._control.append(message)

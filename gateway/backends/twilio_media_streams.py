@@ -25,9 +25,9 @@ from gateway.backends.contract import (
     HungUp,
     Utterance,
 )
-from gateway.backends.media_stream import BotAudio, MediaStream, MediaStreamError, Outcome
+from gateway.backends.media_stream import MAX_MARKS, BotAudio, MediaStream, MediaStreamError, Outcome
 from gateway.backends.service_url import named, shown
-from gateway.backends.socket import WebSocketLink
+from gateway.backends.socket import CONTROL_MESSAGES, WebSocketLink
 from gateway.config.agents_more import TwilioMediaStreamsAgent
 from gateway.core.audio import WireFormat
 from gateway.media.transcoder import decoder, encoder
@@ -109,6 +109,8 @@ class TwilioMediaStreamsBackend:
             on_lost=self._on_lost,
             finish=self._stream.numbered,
             max_message_bytes=MAX_MESSAGE_BYTES,
+            # `clear` sends all marks back at once.
+            control_messages=MAX_MARKS + CONTROL_MESSAGES,
         )
         try:
             await self._link.connect(self._connect_budget_s)

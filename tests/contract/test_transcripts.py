@@ -1,7 +1,12 @@
-"""Every backend against recorded exchanges with its service, on a real WebSocket."""
+"""Every backend against written-down exchanges with its service, on a real WebSocket."""
+
+import json
+from typing import Any
 
 import aiohttp
 import pytest
+from openai.types import live, realtime
+from pydantic import TypeAdapter
 
 from tests.contract.transcript import GOLDEN, Transcript, kinds, transcripts
 from tests.contract.wire_service import WireService
@@ -19,6 +24,17 @@ async def test_transcript(kind: str, scenario: str) -> None:
             await transcript.play(lines)
         finally:
             await transcript.end()
+
+
+@pytest.mark.parametrize(
+    ("kind", "types"), [("openai_live", live.ClientEvent), ("openai_realtime", realtime.RealtimeClientEvent)]
+)
+def test_what_the_gateway_says_is_openais_protocol(kind: str, types: Any) -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(types)
+    lines = [line for path in (GOLDEN / kind).glob("*.jsonl") for line in path.read_text().splitlines()]
+    said = [json.loads(line)["gateway"] for line in lines if line.startswith('{"gateway"')]
+    assert {adapter.validate_python(message).type for message in said} == {m["type"] for m in said}
+    assert len(said) > 10
 
 
 @pytest.mark.parametrize("kind", kinds())

@@ -1,4 +1,4 @@
-"""Plays a recorded exchange between a backend and its service; see tests/golden/backends/README.md."""
+"""Plays a written-down exchange between a backend and its service; see tests/golden/backends/README.md."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ def kinds() -> list[str]:
 
 
 def transcripts() -> list[tuple[str, str]]:
-    """Kind and scenario of every recorded exchange."""
+    """Kind and scenario of every exchange."""
     return [(kind, path.stem) for kind in kinds() for path in sorted((GOLDEN / kind).glob("*.jsonl"))]
 
 

@@ -88,6 +88,16 @@ class WireService:
         """End the connection in order."""
         await (await self._socket()).close(code=code)
 
+    def stop_reading(self) -> None:
+        """Leave everything in the socket."""
+        assert isinstance(self._transport, asyncio.Transport)
+        self._transport.pause_reading()
+
+    def read_on(self) -> None:
+        """After `stop_reading`."""
+        assert isinstance(self._transport, asyncio.Transport)
+        self._transport.resume_reading()
+
     def vanish(self) -> None:
         """End the connection without a word."""
         assert isinstance(self._transport, asyncio.Transport)
