@@ -138,7 +138,8 @@ class AgentSession:
             return
         else:
             self.backend = backend
-            self._line.connect(backend)
+            assert self._config is not None
+            self._line.connect(backend, self._config.barge_in)
             took_ms = round((self._clock() - began) * 1000, 1)
             self._journal.note(TimelineKind.BACKEND_READY, took_ms=took_ms)
         self._events.post(BackendSettled())

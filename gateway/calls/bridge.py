@@ -165,8 +165,8 @@ class Bridge:
         """
         party = party or self.caller
         if self.joined == "alone":
-            return self.agent.play_prompt(pcm)
-        mark = self.agent.new_mark()
+            return self.agent.spoken.play_prompt(pcm)
+        mark = self.agent.spoken.new_mark()
         party.prompts.play(pcm, mark, last=True)
         return mark
 
@@ -187,7 +187,7 @@ class Bridge:
 
     def _on_voice(self, event: wire.PlayStarted | wire.PlayFinished) -> None:
         """The agent's place in the mix reports; later, as a card's word would come."""
-        asyncio.get_running_loop().call_soon(self.agent.on_played, event)
+        asyncio.get_running_loop().call_soon(self.agent.spoken.on_played, event)
 
     def _on_caller_event(self, event: LegEvent) -> None:
         """Note what happened to the caller's leg, act on what concerns audio, and pass it on."""
@@ -196,7 +196,7 @@ class Bridge:
             listener(event)
         match event:
             case wire.PlayStarted() | wire.PlayFinished():
-                self.agent.on_played(event)
+                self.agent.spoken.on_played(event)
             case wire.Answered():
                 journal.answered(event.at_s)
             case wire.MediaChanged():

@@ -41,6 +41,14 @@ class MixVoice:
         )
         return answer
 
+    def pause(self) -> None:
+        """Silence, and keep the queue."""
+        self._playout.pause()
+
+    def resume(self) -> None:
+        """Go on."""
+        self._playout.resume()
+
     def next_frame(self) -> bytes | None:
         """The next 20 ms for the mix."""
         frame = self._playout.next_frame()

@@ -7,6 +7,7 @@ is written as it comes. Both tracks are spooled to disk, so that a long call nee
 
 import wave
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -58,6 +59,15 @@ class _Track:
         self._file.close()
 
 
+@dataclass(slots=True)
+class _Placed:
+    """A run that is being played."""
+
+    place: int
+    """Of its beginning, in bytes."""
+    pcm: bytearray
+
+
 class CallRecorder:
     """Begins at once; `finish` ends it."""
 
@@ -76,10 +86,11 @@ class CallRecorder:
         except OSError as exc:
             raise LocalError(f"the recording cannot be written: {exc.strerror}") from exc
         self._queued: dict[Mark, bytearray] = {}
-        self._playing_at: dict[Mark, int] = {}
+        self._playing: dict[Mark, _Placed] = {}
+        self._paused_at: int | None = None
         bridge.caller.tap = self._on_caller
         bridge.caller.tap_heard = self._on_heard
-        bridge.agent.tap = self
+        bridge.agent.spoken.tap = self
 
     def _now(self, at_s: float) -> int:
         """Place of a moment, in bytes."""
@@ -101,34 +112,50 @@ class CallRecorder:
 
     def queued(self, mark: Mark, pcm: bytes) -> None:
         """Audio that will be played under a mark."""
-        place = self._playing_at.get(mark)
-        if place is None:
+        run = self._playing.get(mark)
+        if run is None:
             self._queued.setdefault(mark, bytearray()).extend(pcm)
         else:
-            self._heard.write(place, pcm)
-            self._playing_at[mark] = place + len(pcm)
+            self._heard.write(run.place + len(run.pcm), pcm)
+            run.pcm += pcm
 
     def started(self, mark: Mark, at_s: float) -> None:
         """It is being played from now on."""
-        place = self._now(at_s)
-        pcm = self._queued.pop(mark, bytearray())
-        self._heard.write(place, bytes(pcm))
-        self._playing_at[mark] = place + len(pcm)
+        run = _Placed(self._now(at_s), self._queued.pop(mark, bytearray()))
+        self._heard.write(run.place, bytes(run.pcm))
+        self._playing = {mark: run}
+
+    def paused(self, at_s: float) -> None:
+        """It has stopped, and may go on."""
+        self._paused_at = self._now(at_s)
+
+    def resumed(self, at_s: float) -> None:
+        """It goes on: what comes after the pause is that much later."""
+        begin, self._paused_at = self._paused_at, None
+        if begin is None:
+            return
+        gap = self._now(at_s) - begin
+        for run in self._playing.values():
+            heard = max(0, begin - run.place)
+            if heard < len(run.pcm):
+                run.pcm[heard:heard] = bytes(gap)
+                self._heard.write(run.place + heard, bytes(run.pcm[heard:]))
 
     def cut(self, at_s: float) -> None:
         """What has not been played by then never will be."""
-        place = self._now(at_s)
+        place = self._now(at_s) if self._paused_at is None else self._paused_at
+        self._paused_at = None
         if self._heard.end > place:
             self._heard.write(place, bytes(self._heard.end - place))
         self._queued.clear()
-        self._playing_at.clear()
+        self._playing.clear()
 
     # ---- the end --------------------------------------------------------------------------------
 
     async def finish(self) -> float:
         """Write the file; its length in seconds."""
         caller = self._bridge.caller
-        caller.tap = caller.tap_heard = self._bridge.agent.tap = None
+        caller.tap = caller.tap_heard = self._bridge.agent.spoken.tap = None
         length = self._now(self._clock()) // 2
         self._caller.close()
         self._heard.close()

@@ -43,6 +43,9 @@ class TimelineKind(StrEnum):
     RESPONSE_DONE = "response_done"  # status
     AGENT_AUDIO = "agent_audio"  # response_delay_ms
     AGENT_SILENT = "agent_silent"  # played_ms
+    AGENT_RESUMED = "agent_resumed"  # cause, paused_ms: the interruption was none
+    BACKCHANNEL = "backchannel"  # duration_ms
+    TALK_OVER = "talk_over"
     BARGE_IN = "barge_in"  # stop_ms, played_ms, dropped_ms
     SAID = "said"  # role, text (personal data)
     DTMF_IN = "dtmf_in"  # digit (personal data), method

@@ -50,6 +50,8 @@ class TurnTaking:
         self._tracker = TurnTracker(_rules(policy), self._opinion)
         self._push = self._tracker.push
         self._agent_rest = b""
+        self.speech = False
+        """What the first stage says of the last frame."""
 
     @property
     def caller_speaking(self) -> bool:
@@ -70,6 +72,7 @@ class TurnTaking:
             pcm = self._to_8k.process(pcm)
         self._history.append(pcm)
         speech, level = self._measure(pcm)
+        self.speech = speech
         return self._push(speech, level, concealed=concealed, bot_audible=bot_audible, now=self._clock())
 
     def on_agent_audio(self, pcm: bytes, sample_rate_hz: int) -> None:

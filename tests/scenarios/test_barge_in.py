@@ -161,9 +161,41 @@ async def test_two_interruptions_are_two_barge_ins() -> None:
         for item in ("item_1", "item_2"):
             backend.answer(item, FIRST, 3000)
             await stage.later(500)
-            backend.emit(ai.SpeechStarted(f"of {item}"), ai.SpeechStopped(f"of {item}"))
-            await stage.later(200)
+            backend.emit(ai.SpeechStarted(f"of {item}"))
+            await stage.later(700)
+            backend.emit(ai.SpeechStopped(f"of {item}"))
         assert len(stage.events(K.BARGE_IN)) == 2
         stage.leg.peer.hang_up()
         record = await stage.over()
     assert record.barge_ins == 2
+
+
+async def test_the_agent_goes_on_after_a_sound_of_listening() -> None:
+    async with Stage() as stage:
+        backend = await stage.talking()
+        backend.answer("item_1", FIRST, 3000)
+        await stage.later(500)
+        backend.emit(ai.SpeechStarted("item_2"))
+        await stage.later(200)
+        backend.emit(ai.SpeechStopped("item_2"))
+        await stage.later(3000)
+        assert stage.caller.heard_ms(FIRST) == 3000, "nothing is lost by the pause"
+        assert 150 <= stage.events(K.AGENT_RESUMED)[0].fields["paused_ms"] <= 250  # type: ignore[operator]
+        assert not stage.events(K.BARGE_IN)
+        assert backend.names_told() == ["greet"]
+        await hang_up(stage)
+
+
+async def test_an_answer_to_the_turn_takes_the_place_of_what_was_said_before() -> None:
+    async with Stage() as stage:
+        backend = await stage.talking()
+        backend.answer("item_1", FIRST, 3000)
+        await stage.later(500)
+        backend.emit(ai.SpeechStarted("item_2"), ai.SpeechStopped("item_2"))
+        await stage.later(400)
+        backend.answer("item_3", SECOND, 400)
+        await stage.later(1000)
+        assert stage.caller.heard_ms(FIRST) < 950
+        assert stage.caller.heard_ms(SECOND) in (400, 420)
+        assert len(stage.events(K.BARGE_IN)) == 1
+        await hang_up(stage)

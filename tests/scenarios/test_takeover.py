@@ -50,7 +50,7 @@ async def test_words_of_the_dead_core_are_heard_on_and_can_be_interrupted() -> N
         await second.later(500)
         assert second.caller.heard_ms(GREETING) > 400
         backend.emit(ai.SpeechStarted("item_2"))
-        await second.later(500)
+        await second.later(800)
         assert second.caller.heard_ms(GREETING) < 600
         assert len(second.events(K.BARGE_IN)) == 1
         second.leg.peer.hang_up()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from gateway.backends import contract as ai
 from gateway.calls.desk import NotPossibleError
 from gateway.core.record import TimelineKind as K
 from gateway.core.termination import Reason
@@ -192,7 +193,7 @@ async def test_a_recording_has_the_caller_left_and_what_was_heard_right(tmp_path
         backend.answer("item_2", 2500, 3000)
         await stage.later(500)
         stage.caller.speaking = True
-        backend.caller_turn("item_3")
+        backend.emit(ai.SpeechStarted("item_3"))
         await stage.later(1500)
         duration_s = await stage.call.desk.stop_recording()
         stage.leg.peer.hang_up()
