@@ -35,6 +35,7 @@ from gateway.calls.reach import Reach
 from gateway.calls.service import CallDependencies, CallService
 from gateway.calls.ticker import Ticker
 from gateway.cards.edge_link import EdgeLink
+from gateway.config.barge_in import BargeInConfig
 from gateway.config.models import GatewayConfig
 from gateway.config.problems import ConfigError
 from gateway.core.ids import CallId
@@ -50,6 +51,7 @@ from gateway.legs.people.people import People
 from gateway.legs.pool import CardPool
 from gateway.media.prompts import load_prompts
 from gateway.media.speech import Synthesiser
+from gateway.media.turn_taking import TurnTaking
 from gateway.observe.log import configure_logging, get_logger
 from gateway.observe.metrics import Metrics
 from gateway.observe.priority import PATH_PRIORITY, be_realtime
@@ -122,6 +124,8 @@ class Core:
             database = await Database.open(run_dir / DATABASE_NAME)
             stack.push_async_callback(database.close)
             plans = await LivePlan.open(config.dialplans, surroundings_of(config), run_dir, _utc_now)
+            # Loads the model of speech: the first call must not wait for it.
+            await asyncio.to_thread(TurnTaking, BargeInConfig(), _CARD_RATE_HZ, time.monotonic)
             backends = Backends(run_dir)
             stack.push_async_callback(backends.close)
             http_client = StepHttpClient()
@@ -155,6 +159,7 @@ class Core:
                     store=store,
                     keys=KeyStore(database),
                     people=people,
+                    dialplan=lambda: plans.current,
                     hub=self._hub,
                     on_slow_listener=metrics.event_client_dropped,
                     offering=pool.offer if config.webrtc else None,
