@@ -89,6 +89,10 @@ class Face:
         uri = parse_uri(address_uri(value))
         return uri if uri is not None and self.is_own(uri.host, uri.port) else None
 
+    def foreign_routes(self, response: SipMessage) -> tuple[bytes, ...]:
+        """The Record-Route values that are not ours, in order."""
+        return tuple(route for route in response.all(b"record-route") if self.own_route(route) is None)
+
     def branch(self, via_value: bytes, message: SipMessage) -> bytes:
         """The branch of our Via on top of `via_value`: the same for a request, its retransmissions,
         its CANCEL and the ACK of its failure, so that nothing has to be remembered

@@ -13,6 +13,7 @@ from gateway.edge.message import SipMessage
 from gateway.edge.records import CallPhase, CallRecord
 from gateway.edge.replies import ReplyTo
 from gateway.edge.syntax import SipUri, address_uri, param, parse_uri, parse_via, tag_of
+from gateway.edge.teardown import finish_invite
 
 
 class Outward:
@@ -47,15 +48,19 @@ class Outward:
             return board.drop("stray_response")
         del response.fields[position]
         following = response.get(b"via")
+        record = board.records.get(response.call_id)
+        if record is not None and response.cseq_method == b"INVITE" and record.bereft_of(branch):
+            return finish_invite(board, record, response, now)
         if following is None:
             if response.status < 200 or not board.repeats.stop((b"own", branch)):
                 board.drop("stray_response")
             return None
         via = parse_via(following)
-        card = board.slots.card_at(via.port) if via else None
-        if card is None or branch != board.face.branch(following, response):
+        if via is None or branch != board.face.branch(following, response):
             return board.drop("stray_response")
-        record = board.records.get(response.call_id)
+        card = board.slots.card_at(via.port)
+        if card is None:
+            return board.drop("stray_response")
         if record is not None and response.cseq_method == b"INVITE":
             self._answer_from_outside(record, response, flow, now)
         if not board.to_card(card, response):
@@ -104,13 +109,10 @@ class Outward:
             self._board.records.end(record, now)
         elif response.status // 100 == 2:
             record.phase = CallPhase.UP if record.phase is CallPhase.OFFERED else record.phase
-            record.remote = response.get(b"to") or b""
-            record.routes = self._foreign(response)[::-1]
-            record.learn_target(response)
+            record.learn_dialog(response, self._foreign(response)[::-1])
 
     def _foreign(self, response: SipMessage) -> tuple[bytes, ...]:
-        face = self._board.face
-        return tuple(route for route in response.all(b"record-route") if face.own_route(route) is None)
+        return self._board.face.foreign_routes(response)
 
     # ---- requests ----------------------------------------------------------------------------
 

@@ -75,6 +75,15 @@ class CallRecord:
         from_tag = tag_of(invite.get(b"from") or b"")
         return invite.cseq == self.cseq and branch == self.branch and from_tag == self.from_tag
 
+    def bereft_of(self, branch: bytes) -> bool:
+        """Whether the card that sent the INVITE with this branch is gone."""
+        return not self.inbound and self.card is None and branch == self.branch
+
+    def learn_dialog(self, answer: SipMessage, routes: tuple[bytes, ...]) -> None:
+        """What a 2xx to our INVITE makes of the dialog (RFC 3261 §12.1.2)."""
+        self.remote, self.routes = answer.get(b"to") or b"", routes
+        self.learn_target(answer)
+
     def learn_target(self, message: SipMessage) -> None:
         """Target refresh (RFC 3261 §12.2): remember where the far end wants to be reached."""
         contact = message.get(b"contact")

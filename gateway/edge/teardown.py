@@ -11,6 +11,7 @@ from typing import Final
 
 from gateway.edge.board import Board, invite_key
 from gateway.edge.commands import Flow
+from gateway.edge.message import SipMessage
 from gateway.edge.records import CallPhase, CallRecord
 from gateway.edge.replies import OwnRequest
 from gateway.edge.syntax import address_uri, parse_uri
@@ -35,6 +36,34 @@ def end_calls(board: Board, call_ids: list[str], now: float) -> None:
             _cancel(board, record, now)
         board.counters["calls_lost_with_card_total"] += 1
         board.records.end(record, now)
+
+
+def finish_invite(board: Board, record: CallRecord, response: SipMessage, now: float) -> None:
+    """The outside answers an INVITE whose card is gone: acknowledge it, and hang up what was accepted."""
+    if response.status < 200 or response.cseq != record.cseq:
+        return board.drop("stray_response")
+    if response.status >= 300:
+        return _acknowledge(board, record, response, record.flow, record.branch)
+    record.learn_dialog(response, board.face.foreign_routes(response)[::-1])
+    seed = b"ack|" + record.call_id
+    branch = b"z9hG4bK" + hashlib.blake2b(seed, key=board.secret, digest_size=12).hexdigest().encode()
+    _acknowledge(board, record, response, _dialog_flow(board, record), branch)
+    return _bye(board, record, now)
+
+
+def _acknowledge(board: Board, record: CallRecord, response: SipMessage, flow: Flow, branch: bytes) -> None:
+    """ACK of a final response (RFC 3261 §17.1.1.3, §13.2.2.4)."""
+    request = OwnRequest(
+        method=b"ACK",
+        uri=record.target,
+        via=board.face.outer_via(flow, branch),
+        from_=record.local,
+        to=response.get(b"to") or b"",
+        call_id=record.call_id,
+        cseq=record.cseq,
+        routes=record.routes,
+    )
+    board.send(flow, request.pack(board.server))
 
 
 def _bye(board: Board, record: CallRecord, now: float) -> None:

@@ -47,10 +47,12 @@ class Baresip:
         self._directory = tempfile.TemporaryDirectory(prefix="baresip-")
         self._home = Path(self._directory.name)
         self._control_port = free_sip_port()
+        self.sip_port = free_sip_port()
+        """Where it is called."""
         low, high = free_udp_range(20)
         config = _CONFIG.format(
             modules=MODULES,
-            sip_port=free_sip_port(),
+            sip_port=self.sip_port,
             control_port=self._control_port,
             directory=self._home,
             rtp_low=low,

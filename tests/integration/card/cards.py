@@ -70,6 +70,10 @@ class Rack:
         self.run_dir, self._process, self._status = run_dir, process, status
         self.reports: list[CardSpawned | CardExited] = []
         self.statuses: list[CardStatus] = []
+        self.on_status: Callable[[CardStatus], None] = lambda _status: None
+        """Told of every status, as an edge is."""
+        self.on_report: Callable[[CardSpawned | CardExited], None] = lambda _report: None
+        """Told of everything the template says."""
         self._changed = asyncio.Condition()
         self._next = 0
 
@@ -83,8 +87,34 @@ class Rack:
     ) -> RunningCard:
         """Order a card and wait until it says that it lives; `edge_port`: where its requests go."""
         number, self._next = self._next, self._next + 1
+        order = self.order(
+            number,
+            rtp_timeout_s=rtp_timeout_s,
+            orphan_timeout_s=orphan_timeout_s,
+            sample_rate_hz=sample_rate_hz,
+            edge_port=edge_port,
+        )
+        self.write(pack_line(order))
+        status = await self.status(number, lambda _: True)
+        return RunningCard(order, status.pid, status.sip_port)
+
+    def write(self, line: bytes) -> None:
+        """A line for the template."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line)
+
+    def order(
+        self,
+        number: int,
+        *,
+        rtp_timeout_s: float = 20.0,
+        orphan_timeout_s: float = 10.0,
+        sample_rate_hz: int = 8000,
+        edge_port: int = 9,
+    ) -> SpawnCard:
+        """What a card is told at its start."""
         low = free_udp_block(80)
-        order = SpawnCard(
+        return SpawnCard(
             card=CardId(number),
             socket_path=str(self.run_dir / f"c{number}"),
             status_path=str(self.run_dir / "s"),
@@ -97,10 +127,6 @@ class Rack:
             rtp_timeout_s=rtp_timeout_s,
             orphan_timeout_s=orphan_timeout_s,
         )
-        assert self._process.stdin is not None
-        self._process.stdin.write(pack_line(order))
-        status = await self.status(number, lambda _: True)
-        return RunningCard(order, status.pid, status.sip_port)
 
     async def status(
         self, card: int, where: Callable[[CardStatus], bool], *, newer_than: int = 0
@@ -131,6 +157,7 @@ class Rack:
             async with self._changed:
                 self.reports.append(unpack_from_template(line))
                 self._changed.notify_all()
+            self.on_report(self.reports[-1])
 
     async def read_statuses(self) -> None:
         """Follow the cards' datagrams."""
@@ -140,6 +167,7 @@ class Rack:
             async with self._changed:
                 self.statuses.append(unpack_status(datagram))
                 self._changed.notify_all()
+            self.on_status(self.statuses[-1])
 
 
 def free_udp_block(count: int) -> int:

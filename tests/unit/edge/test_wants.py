@@ -6,7 +6,16 @@ from gateway.edge.message import SipMessage
 from gateway.edge.slots import RESERVED_S
 from gateway.edge.wants import MAX_WAITING, WAIT_S
 from gateway.wire.edge import SlotGranted, SlotRefused
-from tests.unit.edge.stage import PUBLIC, Stage, card_request, invite, request, to_card, to_outside
+from tests.unit.edge.stage import (
+    PUBLIC,
+    Stage,
+    all_outside,
+    card_request,
+    invite,
+    request,
+    to_card,
+    to_outside,
+)
 
 FAR = "192.0.2.9"
 
@@ -236,6 +245,38 @@ def answer_to(sent: SipMessage, status: int, reason: str) -> bytes:
 
 def _far() -> Flow:
     return Flow("udp", 0, 0, FAR, 5070)
+
+
+def test_a_refusal_for_a_dead_card_is_acknowledged() -> None:
+    stage = Stage()
+    slot = granted(stage)
+    sent = placed(stage, slot)
+    stage.router.handle_card_death(slot.card, stage.now)
+    for status in (180, 200):  # 200: of the CANCEL
+        response = answer_to(sent, status, "x")
+        if status == 200:
+            response = response.replace(b" INVITE\r\n", b" CANCEL\r\n")
+        assert stage.router.handle_outside(response, _far(), stage.now) == []
+    flow, ack = to_outside(stage.router.handle_outside(answer_to(sent, 487, "x"), _far(), stage.now))
+    assert (ack.method, ack.cseq, flow) == (b"ACK", sent.cseq, _far())
+    assert ack.all(b"via") == [sent.all(b"via")[0]]
+    assert (ack.get(b"to") or b"").endswith(b";tag=far")
+
+
+def test_an_answer_for_a_dead_card_is_acknowledged_and_hung_up() -> None:
+    stage = Stage()
+    slot = granted(stage)
+    sent = placed(stage, slot)
+    stage.router.handle_card_death(slot.card, stage.now)
+    contact = b"\r\nContact: <sip:op1@%s:5099>\r\nContent-Length" % FAR.encode()
+    answer = answer_to(sent, 200, "OK").replace(b"\r\nContent-Length", contact)
+    (_, ack), (flow, bye) = all_outside(stage.router.handle_outside(answer, _far(), stage.now))
+    assert (ack.method, bye.method) == (b"ACK", b"BYE")
+    assert ack.uri == bye.uri == b"sip:op1@%s:5099" % FAR.encode()
+    assert (flow.address, flow.port) == (FAR, 5099)
+    assert ack.all(b"via")[0] != sent.all(b"via")[0]
+    assert (bye.get(b"to") or b"").endswith(b";tag=far")
+    assert bye.get(b"from") == sent.get(b"from")
 
 
 # ---- transfers --------------------------------------------------------------------------------------
