@@ -44,5 +44,15 @@ def live_call(call: Call, *, timeline: bool = False) -> dict[str, Any]:
         "reconnects": figures.reconnects,
         "recovered": figures.recovered,
         "chain": call.bridge.describe(),
+        "parties": [
+            {
+                "key": party.key,
+                "kind": party.leg.kind,
+                "role": party.role,
+                "held": party.held,
+                "muted": party.muted,
+            }
+            for party in call.bridge.parties
+        ],
     }
     return shown | ({"timeline": timeline_as_data(call.journal.events)} if timeline else {})

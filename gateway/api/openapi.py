@@ -30,6 +30,7 @@ _WORDS: Final = {
     422: "Understood, but it cannot be done.",
     501: "The configuration does not provide for this.",
     502: "The other side failed.",
+    504: "The other side did not answer in time.",
     503: "Not now; `Retry-After` says when.",
 }
 _DESCRIPTION: Final = (

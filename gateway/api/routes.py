@@ -11,9 +11,13 @@ from gateway.api.access import Access
 from gateway.api.accounts import Accounts
 from gateway.api.calls import Calls
 from gateway.api.client_secrets import ClientSecrets
+from gateway.api.commanding import Commanding
+from gateway.api.commands import Commands
+from gateway.api.decisions import Decisions
 from gateway.api.documents import Documents
 from gateway.api.event_hub import EventHub
 from gateway.api.events import Events
+from gateway.api.fetching import Fetching
 from gateway.api.line import Lines
 from gateway.api.origins import origins
 from gateway.api.people import PeopleResource
@@ -23,6 +27,7 @@ from gateway.api.signalling import Offering, Signalling
 from gateway.api.whip import Whip
 from gateway.calls.service import CallService
 from gateway.config.models import GatewayConfig
+from gateway.dialplan.dialplan import Dialplan
 from gateway.legs.people.people import People
 from gateway.store.calls import CallStore
 from gateway.store.keys import KeyStore
@@ -38,6 +43,8 @@ class ApiDependencies:
     keys: KeyStore
     people: People
     """Who takes calls on the phone page."""
+    dialplan: Callable[[], Dialplan]
+    """The one in force."""
     hub: EventHub
     """What happens in calls."""
     on_slow_listener: Callable[[], None]
@@ -71,9 +78,12 @@ def build_api(deps: ApiDependencies) -> Api:
     lines = Lines(deps.people, accounts, deps.clock)
     people = PeopleResource(deps.people, accounts, access, signalling, lines)
     documents = Documents()
+    commanding = Commanding(deps.service, deps.store)
     resources = (
         Calls(deps.service, deps.store),
         Events(deps.hub, deps.service, deps.store, access, deps.on_slow_listener),
+        Decisions(commanding, deps.config),
+        Commands(commanding, deps.config, deps.dialplan, Fetching(deps.config.http.play_from)),
         RealtimeCalls(signalling, people),
         ClientSecrets(signalling, deps.keys),
         Whip(signalling),
@@ -84,5 +94,6 @@ def build_api(deps: ApiDependencies) -> Api:
     routes = [operation.route(access) for operation in operations] + people.routes()
     webrtc = deps.config.webrtc
     if webrtc is not None:
-        routes += PhonePage(deps.config.agents, access.require_phone).routes()
+        page = PhonePage(deps.config.agents, access.require_phone, people=bool(deps.config.users))
+        routes += page.routes()
     return Api(routes, origins(webrtc.cors if webrtc else []), deps.hub.close)

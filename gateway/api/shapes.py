@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.core.ids import CallId
-from gateway.core.record import CallRecord, TimelineKind
+from gateway.core.record import CallKind, CallRecord, TimelineKind
 
 
 class TimelineEntry(msgspec.Struct, frozen=True):
@@ -22,6 +22,16 @@ class CallEvent(TimelineEntry, frozen=True):
     """Data of an event in a stream: an entry of a call's timeline, and the call's id."""
 
     call_id: CallId
+
+
+class ShownParty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who takes part in a call in progress."""
+
+    key: Annotated[str, Meta(description="Names the party in commands.")]
+    kind: CallKind
+    role: Literal["caller", "person"]
+    held: bool
+    muted: bool
 
 
 _ALWAYS_KNOWN: Final = frozenset(
@@ -73,7 +83,12 @@ def _call() -> type[msgspec.Struct]:
     timeline = Annotated[
         list[TimelineEntry] | msgspec.UnsetType, Meta(description="When one call is asked for.")
     ]
-    more = [("chain", chain, msgspec.UNSET), ("timeline", timeline, msgspec.UNSET)]
+    parties = Annotated[list[ShownParty] | msgspec.UnsetType, Meta(description="Of a call in progress.")]
+    more = [
+        ("chain", chain, msgspec.UNSET),
+        ("parties", parties, msgspec.UNSET),
+        ("timeline", timeline, msgspec.UNSET),
+    ]
     return msgspec.defstruct(
         "Call",
         [*first, *later, *more],

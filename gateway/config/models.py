@@ -18,6 +18,7 @@ from gateway.config.agents_more import OpenAILiveAgent, TwilioMediaStreamsAgent
 from gateway.config.secret import REVEAL, Secret
 from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
 from gateway.config.trunks import TrunkConfig, TrunkName, reachable
+from gateway.config.urls import ServiceUrl
 from gateway.config.users import UserConfig, UserName
 from gateway.config.webhooks import IncomingConfig, WebhookReceiver, someone_decides
 from gateway.config.webrtc import WebrtcConfig
@@ -199,6 +200,8 @@ class HttpConfig(Section):
 
     listen: HttpListen = HttpListen(address="127.0.0.1", port=8080)
     """Where HTTP is served."""
+    play_from: list[ServiceUrl] = Field(default_factory=list)
+    """Beginnings of URLs whose sounds the API may play into calls; none without."""
 
 
 class LogConfig(Section):

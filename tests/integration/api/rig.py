@@ -2,8 +2,9 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,21 @@ from gateway.api.event_hub import EventHub
 from gateway.api.http import HttpServer
 from gateway.api.routes import ApiDependencies, build_api
 from gateway.backends import contract as ai
+from gateway.calls.call_sounds import CallSounds
+from gateway.calls.gate import Gate
+from gateway.calls.reach import Reach
 from gateway.calls.service import CallDependencies, CallService
-from gateway.config.models import AgentConfig, BotAgent, GatewayConfig, HttpListen
+from gateway.config.models import AgentConfig, BotAgent, GatewayConfig, HttpConfig, HttpListen
 from gateway.config.users import UserConfig
 from gateway.config.webrtc import WebrtcConfig
 from gateway.core.record import CallRecord
 from gateway.core.termination import Reason
+from gateway.legs.contract import Leg
+from gateway.legs.dials import DialRequest
 from gateway.legs.people.door import Door
 from gateway.legs.people.people import People
 from gateway.legs.pool import CardPool
+from gateway.media.speech import Synthesiser
 from gateway.observe.metrics import Metrics
 from gateway.store.calls import CallStore
 from gateway.store.database import DATABASE_NAME, Database
@@ -45,6 +52,8 @@ _MAX_PEERS = 5
 
 PLAN = """
 version: 1
+prompts:
+  welcome: {say: "Welcome, ${from}.", language: en}
 routes:
   - {name: sales, match: {to: "+4930*"}, do: [{ai: {agent: seller}}]}
   - {name: openai, match: {to: gpt-realtime}, do: [{ai: {agent: helper}}]}
@@ -54,13 +63,18 @@ routes:
 class Rig:
     """A core with one WebRTC card and its API."""
 
-    def __init__(self, card: StandInCard, database: Database, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, card: StandInCard, database: Database, http: aiohttp.ClientSession, directory: Path
+    ) -> None:
         bot = BotAgent(backend="bot")
         users = {
             name: UserConfig(password=SecretStr(PASSWORD), name=name.title()) for name in ("olivia", "otto")
         }
         self.config = GatewayConfig(
-            agents={"seller": bot, "helper": bot}, users=users, webrtc=WebrtcConfig(cors=[PAGE])
+            agents={"seller": bot, "helper": bot},
+            users=users,
+            webrtc=WebrtcConfig(cors=[PAGE]),
+            http=HttpConfig(play_from=["http://localhost/sounds"]),
         )
         self.card = card
         self.http = http
@@ -71,22 +85,30 @@ class Rig:
         self.ended: asyncio.Queue[CallRecord] = asyncio.Queue()
         clock = asyncio.get_running_loop().time
         plan = dialplan(PLAN, self.config)
+        self.people = People(self.config.users, asyncio.get_running_loop().call_later)
+        self.hub = EventHub()
+        self.gate: Callable[[], Gate] | None = None
+        """Where calls wait for a decision; None: they don't."""
         self.service = CallService(
             CallDependencies(
                 config=self.config,
                 plan=lambda _facts: plan,
-                on_event=lambda _call_id, _event: None,
-                gate=lambda _facts, _incoming: None,
-                calls=surroundings(self.config.agents, self._make_backend, clock),
+                on_event=self.hub.publish,
+                gate=lambda _facts, _incoming: self.gate() if self.gate is not None else None,
+                calls=replace(
+                    surroundings(self.config.agents, self._make_backend, clock),
+                    sounds=CallSounds({}, Synthesiser()),
+                    dialler=Reach(self.config.trunks, self.people, self._place),
+                    recordings=directory,
+                    in_thread=asyncio.to_thread,
+                ),
                 store=self.store,
                 on_ended=self.ended.put_nowait,
                 clock=clock,
             )
         )
-        self.people = People(self.config.users, asyncio.get_running_loop().call_later)
         door = Door(self.people, self.service.on_incoming, self.service.on_adopted)
         self.pool = CardPool(door.on_incoming, door.on_adopted, max_peers=_MAX_PEERS)
-        self.hub = EventHub()
         self.metrics = Metrics(lambda: 0, lambda: 0)
         api = build_api(
             ApiDependencies(
@@ -95,6 +117,7 @@ class Rig:
                 store=self.store,
                 keys=self.keys,
                 people=self.people,
+                dialplan=lambda: plan,
                 hub=self.hub,
                 on_slow_listener=self.metrics.event_client_dropped,
                 offering=self.pool.offer,
@@ -103,6 +126,9 @@ class Rig:
             )
         )
         self.server = HttpServer(HttpListen(address="127.0.0.1", port=0), self.metrics, lambda: "", api)
+
+    async def _place(self, order: DialRequest) -> Leg:
+        return await self.pool.dial(order)
 
     def _make_backend(
         self, _agent: AgentConfig, context: ai.BackendContext, _tools: tuple[dict[str, Any], ...]
@@ -160,7 +186,7 @@ async def running() -> AsyncIterator[Rig]:
         card = StandInCard(Path(directory) / "c.sock", kind="webrtc")
         database = await Database.open(Path(directory) / DATABASE_NAME)
         async with card, aiohttp.ClientSession() as http:
-            rig = Rig(card, database, http)
+            rig = Rig(card, database, http, Path(directory))
             rig.pool.add(CARD, str(card.path))
             await card.until(lambda: card.attached)
             await rig.server.start()

@@ -19,9 +19,25 @@ NOBODY = "call_00000000000000000000"
 BODIES: dict[str, dict[str, Any]] = {
     "createCall": {"data": OFFER.encode(), "headers": SDP},
     "publishByWhip": {"data": OFFER.encode(), "headers": SDP},
+    "acceptCall": {"json": {"type": "realtime", "model": "gpt-realtime"}},
+    "rejectCall": {"json": {"status_code": 486}},
+    "referCall": {"json": {"target_uri": "tel:+4930555"}},
+    "playOnCall": {"json": {"prompt": "welcome"}},
+    "sayOnCall": {"json": {"text": "Hello."}},
+    "whisperOnCall": {"json": {"to": "caller", "text": "Hello."}},
+    "dtmfOnCall": {"json": {"digits": "12#"}},
+    "holdOnCall": {"json": {"held": True}},
+    "muteOnCall": {"json": {"party": "caller", "muted": True}},
+    "bridgeOnCall": {"json": {"to": "webrtc:olivia", "ai": "listen"}},
+    "dropOnCall": {"json": {"party": "caller"}},
+    "agentOnCall": {"json": {"ai": "listen"}},
+    "recordOnCall": {"json": {"action": "start"}},
     "createClientSecret": {"json": {"session": {"type": "realtime", "agent": "seller", "instructions": "x"}}},
 }
 """What an operation is sent, if it wants anything."""
+
+NOT_ON_AN_ORDINARY_CALL = {"acceptCall", "rejectCall", "referCall", "bridgeOnCall", "dropOnCall"}
+"""These need a call that waits, a phone that can be transferred, or a person who is there."""
 
 QUERIES = {"createCall": "?to=seller"}
 
@@ -101,9 +117,10 @@ async def test_every_operation_answers_as_described(rig: Rig) -> None:
     for _, _, operation in _operations(document):
         name = operation["operationId"]
         live = (await rig.place()).rsplit("/", 1)[1]
+        await rig.backends[-1].until_told("greet")
         secret = await rig.secret(agent="seller")
         status = await _ask(rig, document, name, live, secret["id"])
-        assert status < 300, name
+        assert status in (403, 409) if name in NOT_ON_AN_ORDINARY_CALL else status < 300, name
         await _end_all(rig)
 
 
