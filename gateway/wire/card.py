@@ -161,6 +161,14 @@ class Quality(Message, frozen=True):
     """Times the playout ran dry within an open mark, since the leg began."""
     playout_dropped_ms: int
     """Overflow of the playout buffer since the leg began."""
+    rx_loss_runs: int = -1
+    """Runs of consecutive losses within `rx_lost`; -1: not counted."""
+    rx_concealed_ms: float = -1.0
+    """Audio that the decoder made up, since the leg began; -1: not counted."""
+    rx_delay_rise_ms: float = -1.0
+    """By how much the fastest packet of this second was slower than that of the last minute; -1: unknown."""
+    tx_reports: int = -1
+    """Reports of the far end so far; -1: not counted."""
 
 
 class RtpStalled(Message, frozen=True):
