@@ -37,7 +37,7 @@ HEARTBEAT_S: Final = 5.0
 """Between pings; a pong may take half of it, so that a page is missed after 7.5 s at the latest."""
 
 _SIGN_IN_S: Final = 5.0
-_MAX_UNSIGNED: Final = 32
+_MAX_UNSIGNED: Final = 256
 _OUTBOX: Final = 64
 _PER_S: Final = 10.0
 _BURST: Final = 30

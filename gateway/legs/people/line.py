@@ -73,7 +73,10 @@ class PersonLine:
         self._tell(page.Said(role=role, text=text))
 
     def left(self, reason: str) -> None:
-        """The person is out of the call; `reason`: `the caller has gone`, `handed back` or the like. Idempotent."""
+        """The person is out of the call. `reason`: `the caller has gone`, `handed back` or the like.
+
+        Idempotent.
+        """
         if self._over:
             return
         self._over = True

@@ -1,6 +1,7 @@
 """A core with people and a real WebRTC card, and somebody in it who rings them, for the page."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -114,15 +115,80 @@ async def office() -> AsyncIterator[Office]:
         yield Office(rig)
 
 
+class Wire:
+    """The page's way to the gateway, which a test can cut."""
+
+    def __init__(self, port: int) -> None:
+        """`port`: the gateway's on this machine."""
+        self._port = port
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._passing = asyncio.Event()
+        self._passing.set()
+
+    @property
+    def base(self) -> str:
+        """For the page."""
+        assert self._server is not None
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    def cut(self) -> None:
+        """End every connection."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    def stall(self) -> None:
+        """Pass nothing on any more, and say nothing of it, as when a network goes away."""
+        self._passing.clear()
+
+    def mend(self) -> None:
+        """Pass on again."""
+        self._passing.set()
+
+    async def __aenter__(self) -> "Wire":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.mend()
+        self.cut()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        ends = {writer, far_writer}
+        self._writers |= ends
+        try:
+            with contextlib.suppress(ConnectionError):  # that is what a cut is
+                await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+        finally:
+            self._writers -= ends
+            for end in ends:
+                end.transport.abort()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            await self._passing.wait()
+            writer.write(data)
+        writer.transport.abort()
+
+
 @asynccontextmanager
-async def page(browser: Browser, office: Office, *, reduced_motion: bool = False) -> AsyncIterator[Phone]:
-    """The page in a browser of its own, nobody signed in; fails if the page had an error."""
+async def page(
+    browser: Browser, office: Office, *, reduced_motion: bool = False, base: str = ""
+) -> AsyncIterator[Phone]:
+    """The page in a browser of its own, nobody signed in; fails if the page had an error.
+
+    base: another way to the gateway.
+    """
     context = await browser.new_context(reduced_motion="reduce" if reduced_motion else "no-preference")
     try:
         tab = await context.new_page()
         await tab.add_init_script("window.speaksForItself = true;")
         await tab.add_init_script(PAGE_SIDE)
-        it = Phone(tab, f"{office.rig.base}/phone")
+        it = Phone(tab, f"{base or office.rig.base}/phone")
         await it.open()
         yield it
         assert not it.complaints, it.complaints
@@ -138,9 +204,11 @@ async def sign_in(it: Phone, user: str = "olivia", password: str = PASSWORD) -> 
 
 
 @asynccontextmanager
-async def at_desk(browser: Browser, office: Office, user: str = "olivia") -> AsyncIterator[Phone]:
+async def at_desk(
+    browser: Browser, office: Office, user: str = "olivia", *, base: str = ""
+) -> AsyncIterator[Phone]:
     """The page of somebody who takes calls."""
-    async with page(browser, office) as it:
+    async with page(browser, office, base=base) as it:
         await sign_in(it, user)
         await it.until("document.getElementById('presence').textContent.startsWith('Calls come to you')")
         yield it

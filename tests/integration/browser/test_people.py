@@ -13,7 +13,7 @@ from playwright.async_api import Browser
 from gateway.calls.oai_requests import read_stats
 from gateway.legs.people.messages import TranscriptLine
 from gateway.legs.people.ring import Ring, RingFailedError
-from tests.integration.browser.desk import CALLER, INFO, Office, at_desk, office, page, sign_in
+from tests.integration.browser.desk import CALLER, INFO, Office, Wire, at_desk, office, page, sign_in
 from tests.integration.browser.phone import Phone
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="package")]
@@ -22,6 +22,13 @@ _SMALL = """[...document.querySelectorAll("button, input, select, summary")].fil
   const { width, height } = each.getBoundingClientRect();
   return each.checkVisibility() && (width < 44 || height < 44);
 }).map((each) => each.id || each.textContent)"""
+
+
+_WATCH_PRESENCE = """() => {
+  const presence = document.getElementById("presence");
+  window.presences = [];
+  new MutationObserver(() => presences.push(presence.textContent)).observe(presence, { childList: true });
+}"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
@@ -244,6 +251,37 @@ async def test_who_is_cut_off_in_a_call_is_missed(browser: Browser, desk: Office
         await caller.gone.wait()
     caller.line.left("lost")
     await desk.seen("olivia", "offline")
+
+
+async def test_a_call_goes_on_when_the_line_was_cut(browser: Browser, desk: Office) -> None:
+    async with Wire(desk.rig.server.port) as wire, at_desk(browser, desk, base=wire.base) as it:
+        ring = await desk.ring()
+        await rings(it)
+        await it.page.click("#answer")
+        caller = await desk.connect(ring)
+        await it.status("Connected.")
+        await it.page.evaluate(_WATCH_PRESENCE)
+        wire.cut()
+        await it.until("presences.some((text) => text.startsWith('No connection'))")
+        await it.until("document.getElementById('presence').textContent.startsWith('Calls come')")
+        await it.page.click("#hold")
+        assert await caller.wish() == "hold"
+        await caller.leave("the caller has gone")
+        await it.status("The caller hung up.")
+        await desk.seen("olivia", "ready")
+        it.complaints.clear()  # the browser notes connections that were cut
+
+
+async def test_both_sides_notice_a_dead_network_and_find_each_other_again(
+    browser: Browser, desk: Office
+) -> None:
+    async with Wire(desk.rig.server.port) as wire, at_desk(browser, desk, base=wire.base) as it:
+        wire.stall()
+        await desk.seen("olivia", "offline", within_s=10)
+        await it.until("document.getElementById('presence').textContent.startsWith('No connection')", 20)
+        wire.mend()
+        await desk.seen("olivia", "ready", within_s=10)
+        it.complaints.clear()
 
 
 # ---- for everybody --------------------------------------------------------------------------------

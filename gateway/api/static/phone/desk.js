@@ -99,6 +99,7 @@ export class Desk {
 
   #connect(token) {
     const line = new Line(token);
+    line.answered = this.#taken;
     this.#line = line;
     line.addEventListener("connected", (event) => this.#connected(event.detail));
     line.addEventListener("lost", () => this.#lost());
@@ -113,11 +114,13 @@ export class Desk {
 
   #connected({ name }) {
     $("person").textContent = name;
+    $("hold").disabled = $("hand-back").disabled = false;
     this.#tellReady();
   }
 
   #lost() {
     this.#stopRinging();
+    $("hold").disabled = $("hand-back").disabled = true;
     this.#showPresence("No connection to the gateway; trying again.");
   }
 
@@ -191,6 +194,7 @@ export class Desk {
   }
 
   #startRinging(ring) {
+    const again = this.#ring === ring;
     if (this.#ring === null) this.#focused = document.activeElement;
     this.#ring = ring;
     const who = ring.from || "unknown caller";
@@ -207,7 +211,7 @@ export class Desk {
     $("incoming-transcript").hidden = lines.length === 0;
     $("incoming").hidden = false;
     $("answer").disabled = $("decline").disabled = false;
-    show(`Call from ${who}.`);
+    if (!again) show(`Call from ${who}.`);
     // Who is just writing must not answer by a key that was meant for the text.
     if (!(this.#focused instanceof HTMLInputElement)) $("answer").focus();
     this.#ringer.start(who);
@@ -231,8 +235,8 @@ export class Desk {
     this.#line.answered = ring.ring_id;
     const answered = await this.#phone.answer({ answer: ring.ring_id, line: this.#line.id }, ring);
     if (!answered) {
-      $("answer").disabled = $("decline").disabled = false;
       this.released();
+      if (this.#ring === ring) this.#startRinging(ring);
       return;
     }
     this.#stopRinging();

@@ -17,7 +17,7 @@ const desk = new Desk({
   set held(held) {
     if (active !== null) active.held = held;
   },
-  signedIn: () => tryToListAgents(),
+  signedIn: () => tryTo(listAgents),
 });
 
 /** Whether the gateway took the call. */
@@ -53,6 +53,12 @@ function enable() {
   if (!busy) $("mute").setAttribute("aria-pressed", "false");
 }
 
+async function openDesk() {
+  const settings = await fetch(new URL("settings.json", import.meta.url));
+  $("desk").hidden = !(settings.ok && (await settings.json()).people);
+  if (!$("desk").hidden) desk.start();
+}
+
 async function listAgents() {
   const key = desk.token || $("key").value;
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
@@ -64,9 +70,10 @@ async function listAgents() {
   $("agent").replaceChildren(new Option("whoever answers", ""), ...options);
 }
 
-async function tryToListAgents() {
+/** A page whose gateway does not answer says so and can still be used when it does again. */
+async function tryTo(ask) {
   try {
-    await listAgents();
+    await ask();
   } catch (error) {
     show(`The gateway does not answer: ${error.message}`, { trouble: true });
   }
@@ -103,9 +110,7 @@ $("keypad").addEventListener("keydown", (event) => {
 
 addEventListener("pagehide", () => active?.hangUp());
 
-$("key").addEventListener("change", tryToListAgents);
+$("key").addEventListener("change", () => tryTo(listAgents));
 
-const settings = await fetch(new URL("settings.json", import.meta.url));
-$("desk").hidden = !(settings.ok && (await settings.json()).people);
-if (!$("desk").hidden) desk.start();
-await tryToListAgents();
+await tryTo(openDesk);
+await tryTo(listAgents);
