@@ -60,6 +60,7 @@ class MediaStream:
     def __init__(self, ids: wire.StreamIds, parameters: Mapping[str, str]) -> None:
         self._ids = ids
         self._parameters = dict(parameters)
+        self._media_head = wire.media_head(ids)
         self._started_at: float | None = None
         self._chunks = 0
         self._numbered = -1
@@ -98,7 +99,7 @@ class MediaStream:
         assert self._started_at is not None
         self._chunks += 1
         began_at = now - self._started_at - len(ulaw) / BYTES_PER_S
-        return wire.media(self._ids, self._chunks, max(0, round(began_at * 1000)), ulaw)
+        return wire.media(self._media_head, self._chunks, max(0, round(began_at * 1000)), ulaw)
 
     def key(self, digit: str) -> bytes:
         """The caller pressed a key."""

@@ -94,13 +94,17 @@ def start(ids: StreamIds, parameters: Mapping[str, str]) -> bytes:
     )
 
 
-def media(ids: StreamIds, chunk: int, timestamp_ms: int, ulaw: bytes) -> bytes:
+def media_head(ids: StreamIds) -> bytes:
+    """What all messages with audio of one stream begin with."""
+    return b'{"event":"media","streamSid":"%b","media":{"track":"inbound","chunk":"' % ids.stream.encode(
+        "ascii"
+    )
+
+
+def media(head: bytes, chunk: int, timestamp_ms: int, ulaw: bytes) -> bytes:
     """Audio of the caller; `timestamp_ms` counts from the start of the stream. Hot path."""
-    return b'{"event":"media","media":{"track":"inbound","chunk":"%d","timestamp":"%d","payload":"%b"},' % (
-        chunk,
-        timestamp_ms,
-        b2a_base64(ulaw, newline=False),
-    ) + b'"streamSid":"%b"}' % ids.stream.encode("ascii")
+    payload = b2a_base64(ulaw, newline=False)
+    return b'%b%d","timestamp":"%d","payload":"%b"}}' % (head, chunk, timestamp_ms, payload)
 
 
 def dtmf(ids: StreamIds, digit: str) -> bytes:
