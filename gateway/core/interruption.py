@@ -114,10 +114,9 @@ class Interruption:
             return self._settle(burst, loud, now)
         if burst is None or not loud or burst.loud < 2:
             return _NOTHING
-        if self._stage is _Stage.TAKEN or not self._rules.gateway_decides:
-            return _NOTHING
-        found = None if burst.confirmed and burst.sure else self._evidence.consult(burst)
-        if now < self._protected_until_s:
+        settled = (burst.confirmed and burst.sure) or not burst.wants_opinion
+        found = None if settled else self._evidence.consult(burst)
+        if self._stage is _Stage.TAKEN or not self._rules.gateway_decides or now < self._protected_until_s:
             return _NOTHING
         if self._rules.action is OnInterruption.PAUSE:
             return self._pause(burst.onset_s, now) if self._worth_a_pause(burst, found, now) else _NOTHING
@@ -144,7 +143,7 @@ class Interruption:
                 return self._take(self._onset_s) if waited_s >= DECIDE_S - FRAME_S / 2 else _NOTHING
             return self._resume("backchannel" if self._confirmed else "noise", now)
         self._heard_here = True
-        if loud and (not burst.confirmed or burst.loud % _RECHECK_FRAMES == 0):
+        if loud and (burst.wants_opinion if not burst.confirmed else burst.loud % _RECHECK_FRAMES == 0):
             self._evidence.consult(burst)
         self._end_s = burst.last_loud_s
         self._confirmed = confirmed = self._confirmed or burst.confirmed or self._backend_heard

@@ -26,6 +26,8 @@ _CLICK_QUIET_S: Final = 0.05
 _BURST_QUIET_S: Final = 0.13
 """Silence that ends a burst: longer than those within "mm-hm" or "stop"."""
 _LATEST: Final = 0b1111
+_ASK_AT_ONCE: Final = 8
+_ASK_LATER: Final = 5
 _OPINIONS_AT_ONCE: Final = 24.0
 _OPINIONS_PER_FRAME: Final = 0.04
 """Two a second in the long run: 0.1% of a core on a line that is never clear."""
@@ -55,6 +57,8 @@ class Burst:
     """An opinion was for speech by `SPEECH_GUARDED`, or the backend heard it too."""
     plain: bool = False
     """An opinion was for speech and nothing like a tone."""
+    asked: int = 0
+    """Opinions so far."""
     opinions: int = 0
     """The latest ones as bits, 1 for speech."""
     futile: bool = False
@@ -70,9 +74,15 @@ class Burst:
         """Two of the latest four opinions are for speech; a tone now and then gets one."""
         return (self.opinions & _LATEST).bit_count() >= 2
 
+    @property
+    def wants_opinion(self) -> bool:
+        """Whether to ask at this frame: at once for a while, seldom when that settled nothing."""
+        return self.asked < _ASK_AT_ONCE or self.loud % _ASK_LATER == 0
+
     def note(self, opinion: Opinion) -> None:
         """An opinion on it."""
         speech = opinion.speech >= SPEECH
+        self.asked += 1
         self.opinions = self.opinions << 1 | speech
         if speech:
             self.plain = self.plain or not opinion.tonal or opinion.speech >= _SPEECH_TONAL

@@ -24,7 +24,7 @@ _TONE_SAMPLES: Final = 320
 _TONE_PEAKS: Final = 2
 _TONE_REACH: Final = 2
 """Bins on each side that belong to a peak under a Hann window."""
-_TONAL: Final = 0.92
+_TONAL: Final = 0.97
 """Share of the power in two peaks from which a sound is tones; a voice has more harmonics."""
 _WINDOW: Final = np.hanning(_TONE_SAMPLES).astype(np.float32)
 
