@@ -53,7 +53,7 @@ class Events:
         store: CallStore,
         access: Access,
         on_dropped: Callable[[], None],
-        heartbeat_s: float = HEARTBEAT_S,
+        heartbeat_s: float,
     ) -> None:
         """`on_dropped`: a client was too slow."""
         self._hub = hub

@@ -16,7 +16,7 @@ from gateway.api.commands import Commands
 from gateway.api.decisions import Decisions
 from gateway.api.documents import Documents
 from gateway.api.event_hub import EventHub
-from gateway.api.events import Events
+from gateway.api.events import HEARTBEAT_S, Events
 from gateway.api.fetching import Fetching
 from gateway.api.line import Lines
 from gateway.api.origins import origins
@@ -55,6 +55,8 @@ class ApiDependencies:
     """Why no calls can come; empty if they can."""
     clock: Callable[[], float]
     """CLOCK_MONOTONIC seconds."""
+    heartbeat_s: float = HEARTBEAT_S
+    """How often a quiet event stream shows that it is alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def build_api(deps: ApiDependencies) -> Api:
     commanding = Commanding(deps.service, deps.store)
     resources = (
         Calls(deps.service, deps.store),
-        Events(deps.hub, deps.service, deps.store, access, deps.on_slow_listener),
+        Events(deps.hub, deps.service, deps.store, access, deps.on_slow_listener, deps.heartbeat_s),
         Decisions(commanding, deps.config),
         Commands(commanding, deps.config, deps.dialplan, Fetching(deps.config.http.play_from)),
         RealtimeCalls(signalling, people),

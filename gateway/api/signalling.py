@@ -65,6 +65,7 @@ class Signalling:
         try:
             placed = await self._place(request, client, sdp, session, received_at_s)
         except BaseException:
+            # Whatever kept the call from being made, a client that left (cancelled) included.
             if client.secret is not None:
                 await self._keys.give_back(client.secret.id)
             raise

@@ -13,6 +13,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from gateway.api.event_hub import EventHub
+from gateway.api.events import HEARTBEAT_S
 from gateway.api.http import HttpServer
 from gateway.api.routes import ApiDependencies, build_api
 from gateway.backends import contract as ai
@@ -64,7 +65,12 @@ class Rig:
     """A core with one WebRTC card and its API."""
 
     def __init__(
-        self, card: StandInCard, database: Database, http: aiohttp.ClientSession, directory: Path
+        self,
+        card: StandInCard,
+        database: Database,
+        http: aiohttp.ClientSession,
+        directory: Path,
+        heartbeat_s: float,
     ) -> None:
         bot = BotAgent(backend="bot")
         users = {
@@ -118,6 +124,7 @@ class Rig:
                 keys=self.keys,
                 people=self.people,
                 dialplan=lambda: plan,
+                heartbeat_s=heartbeat_s,
                 hub=self.hub,
                 on_slow_listener=self.metrics.event_client_dropped,
                 offering=self.pool.offer,
@@ -180,13 +187,13 @@ class Rig:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Rig]:
+async def running(*, heartbeat_s: float = HEARTBEAT_S) -> AsyncIterator[Rig]:
     """A rig whose card is connected; nothing is left of it afterwards."""
     with tempfile.TemporaryDirectory(prefix="gw-") as directory:
         card = StandInCard(Path(directory) / "c.sock", kind="webrtc")
         database = await Database.open(Path(directory) / DATABASE_NAME)
         async with card, aiohttp.ClientSession() as http:
-            rig = Rig(card, database, http, Path(directory))
+            rig = Rig(card, database, http, Path(directory), heartbeat_s)
             rig.pool.add(CARD, str(card.path))
             await card.until(lambda: card.attached)
             await rig.server.start()
