@@ -24,6 +24,8 @@ class MonitorSettings:
 
     window_s: float = 6.0
     """Over which shares are taken."""
+    standing_s: float = 2.0
+    """How long a rise of the delay must last to be a queue, where each packet's delay is measured."""
     stale_s: float = 12.0
     """After which a silent far end's last report counts for nothing."""
     assumed_rtt_ms: float = 40.0
@@ -49,7 +51,7 @@ class QualityReport:
     jitter_buffer_ms: float
     rtt_ms: float | None
     queueing_ms: float | None
-    """Delay that queues add which were empty lately: the least within the window; None when nothing tells."""
+    """Delay that queues add which were empty lately: the least of a while; None when nothing tells."""
     available_bps: float | None
     stalled: bool
     one_way_ms: float
@@ -91,7 +93,7 @@ class QualityMonitor:
         """Of the present and of the previous baseline period."""
         self._period_began_s = 0.0
         self._rises: deque[tuple[float, float]] = deque()
-        """(time, rise of the delay in ms) within the window."""
+        """(time, rise of the delay in ms) lately."""
 
     def add(self, reading: StreamReading, now: float) -> QualityReport:
         """Take the reading of this second, and say how things are."""
@@ -128,13 +130,13 @@ class QualityMonitor:
             self._least_rtts = (min(present, rtt_ms), previous)
 
     def _keep_rise(self, reading: StreamReading, now: float) -> None:
-        """Only what stands is a queue (as RFC 8289 §3.1 has it), so the least of a window will count."""
-        rise_ms = reading.delay_rise_ms
+        """Only what stands is a queue (as RFC 8289 §3.1 has it), so the least of a while will count."""
+        rise_ms, while_s = reading.delay_rise_ms, self._settings.standing_s
         if rise_ms is None and reading.rtt_ms is not None and self._least_rtts is not None:
-            rise_ms = reading.rtt_ms - min(self._least_rtts)
+            rise_ms, while_s = reading.rtt_ms - min(self._least_rtts), self._settings.window_s
         if rise_ms is not None:
             self._rises.append((now, max(0.0, rise_ms)))
-        while self._rises and now - self._rises[0][0] >= self._settings.window_s:
+        while self._rises and now - self._rises[0][0] >= while_s:
             self._rises.popleft()
 
     def _report(self, reading: StreamReading, now: float) -> QualityReport:
