@@ -256,7 +256,7 @@ class Defaults(Section):
     """Language of what is said; default: en."""
     region: Region | None = None
     """Country whose national way of dialling callers use that came by no trunk."""
-    max_call: Annotated[Seconds | None, Field(ge=1)] = None
+    max_call: Seconds | None = None
     """Longest call; default: 4h."""
 
 

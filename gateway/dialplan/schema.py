@@ -17,7 +17,8 @@ def json_schema() -> dict[str, Any]:
     hours = _lifted(HoursEntry.model_json_schema(), defs)
     weekly = hours["properties"].pop("weekly")
     hours["additionalProperties"] = weekly["additionalProperties"]
-    schema["properties"]["hours"]["additionalProperties"] = hours
+    by_name = schema["properties"]["hours"].pop("patternProperties")
+    schema["properties"]["hours"]["patternProperties"] = dict.fromkeys(by_name, hours)
     for word, step in STEPS.items():
         defs[f"step_{word}"] = _value_schema(step, defs)
     bare = [word for word, step in STEPS.items() if step.bare]

@@ -6,7 +6,7 @@ from typing import Final
 import phonenumbers
 
 _MAX_CHARS: Final = 40
-_NUMBER: Final = re.compile(r"\+?[0-9][0-9 ()./-]*")
+_NUMBER: Final = re.compile(r"\+?\(?[0-9][0-9 ()./-]*")
 _PUNCTUATION: Final = re.compile(r"[ ()./-]")
 
 

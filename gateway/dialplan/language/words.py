@@ -132,6 +132,18 @@ NumberPattern = Annotated[
 ]
 """See `gateway.dialplan.language.patterns`."""
 
+
+def at_most(limit_s: float, written: str) -> AfterValidator:
+    """For `Annotated` lengths of time, behind `Seconds`. written: the limit as the file says it."""
+
+    def check(value: float) -> float:
+        if value > limit_s:
+            raise unfit(f"at most {written}")
+        return value
+
+    return AfterValidator(check)
+
+
 ZoneName = Annotated[str, AfterValidator(_zone), Expected("a time zone such as Europe/Berlin")]
 Region = Annotated[str, AfterValidator(_region), Expected("a country such as DE (ISO 3166)")]
 VariableName = Annotated[str, AfterValidator(_variable), Expected("the name of a variable")]

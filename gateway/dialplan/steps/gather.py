@@ -102,7 +102,8 @@ class GatherStep(FailingStep):
 
     def describe(self) -> str:
         """As `Step` says."""
-        what = f"one of {', '.join(self.words)} with {self.agent}" if self.words else f"{self.digits} digits"
+        keys = f"{self.digits} digit{'s' if self.digits > 1 else ''}"
+        what = f"one of {', '.join(self.words)} with {self.agent}" if self.words else keys
         prompts = ", ".join(ref.shown() for ref in self.prompts)
         return f"{what}, {spoken_seconds(self.timeout)}" + (f", after {prompts}" if prompts else "")
 

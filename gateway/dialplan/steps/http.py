@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from gateway.config.section import Expected, unfit
 from gateway.dialplan.language.variables import MAX_VALUE_CHARS, REFERENCE
-from gateway.dialplan.language.words import AnyText, Seconds, Value, VariableName
+from gateway.dialplan.language.words import AnyText, Seconds, Value, VariableName, at_most
 from gateway.dialplan.runtime import CallControl, FailureKind, HttpRequest
 from gateway.dialplan.step import FailingStep, Outcome, Scene
 
@@ -80,7 +80,7 @@ class HttpStep(FailingStep):
     """Headers of the request."""
     body: dict[str, Value] | None = None
     """Sent as a JSON object."""
-    timeout: Seconds = Field(default=3.0, le=30)
+    timeout: Annotated[Seconds, at_most(30, "30s")] = 3.0
     """The caller hears nothing meanwhile."""
     set: dict[VariableName, AnyText] = Field(default_factory=dict)
     """Variable to where its value stands in the answer, as customer.name; what is missing is empty."""

@@ -1,10 +1,10 @@
 """`wait`: let time pass."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from gateway.dialplan.language.words import Seconds
+from gateway.dialplan.language.words import Seconds, at_most
 from gateway.dialplan.runtime import CallControl
 from gateway.dialplan.step import Outcome, Scene, Step, spoken_seconds
 
@@ -16,7 +16,7 @@ class WaitStep(Step):
     shorthand: ClassVar[str] = "for"
     takes_time: ClassVar[bool] = True
 
-    for_: Seconds = Field(alias="for", le=600)
+    for_: Annotated[Seconds, at_most(600, "10m")] = Field(alias="for")
     """How long, at most 10m."""
 
     def describe(self) -> str:

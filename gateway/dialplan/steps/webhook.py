@@ -1,10 +1,10 @@
 """`webhook`: tell a service about the call without waiting for it."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from gateway.dialplan.language.words import Seconds, Value
+from gateway.dialplan.language.words import Seconds, Value, at_most
 from gateway.dialplan.runtime import CallControl
 from gateway.dialplan.step import Outcome, Scene, Step
 from gateway.dialplan.steps.http import Headers, Url, request
@@ -24,7 +24,8 @@ class WebhookStep(Step):
     """Headers of the request."""
     body: dict[str, Value] = Field(default_factory=dict)
     """Sent as a JSON object; default: from, to, route."""
-    timeout: Seconds = Field(default=5.0, le=30)
+    timeout: Annotated[Seconds, at_most(30, "30s")] = 5.0
+    """How long the service may take."""
 
     def describe(self) -> str:
         """As `Step` says."""
