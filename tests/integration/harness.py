@@ -55,10 +55,10 @@ class GatewayProcess:
         agents: Mapping[str, Any] | None = None,
         max_calls: int = 8,
         environment: Mapping[str, str] | None = None,
-        sections: Mapping[str, Mapping[str, Any]] | None = None,
+        sections: Mapping[str, Any] | None = None,
         dialplan: str = "",
     ) -> None:
-        """`sections`: more keys of the configuration, merged into the sections of the same name.
+        """`sections`: more keys of the configuration; a mapping is merged into the section of the same name.
 
         `dialplan`: a plan as YAML; empty: every call goes to the first agent.
         """
@@ -82,7 +82,7 @@ class GatewayProcess:
         self,
         agents: Mapping[str, Any] | None,
         max_calls: int,
-        sections: Mapping[str, Mapping[str, Any]],
+        sections: Mapping[str, Any],
     ) -> dict[str, Any]:
         low, high = free_udp_range((-(-max_calls // 4) + 2) * 20)
         config: dict[str, Any] = {
@@ -98,7 +98,10 @@ class GatewayProcess:
         if agents is not None:
             config["agents"] = dict(agents)
         for name, values in sections.items():
-            config.setdefault(name, {}).update(values)
+            if isinstance(values, Mapping):
+                config.setdefault(name, {}).update(values)
+            else:
+                config[name] = values
         return config
 
     @property
