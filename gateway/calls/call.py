@@ -28,6 +28,12 @@ _APOLOGY_TIMEOUT_S: Final = 60.0
 Plan = Callable[[CallControl], Awaitable[None]]
 """What happens in the call: the steps of a route of the dialplan, one after the other."""
 
+_STAGES: Final[dict[CallState, checkpoint.Stage]] = {
+    CallState.IN_PLAN: "plan",
+    CallState.TALKING: "agent",
+    CallState.BRIDGED: "person",
+}
+
 log = get_logger()
 
 
@@ -45,10 +51,12 @@ class Call:
         first_talk: TalkRequest | None = None,
         gate: Gate | None = None,
         adopted: bool = False,
+        stage: checkpoint.Stage = "agent",
     ) -> None:
         """`first_talk`: its agent is connected while the phone rings.
 
-        `gate`: where the call waits for a verdict. `adopted`: an earlier core began the call.
+        `gate`: where the call waits for a verdict. `adopted`: an earlier core began the call, and left the
+        caller in this `stage`.
         """
         self.id = journal.facts.id
         self._leg = leg
@@ -58,6 +66,7 @@ class Call:
         self._first_talk = first_talk
         self._gate = gate
         self._adopted = adopted
+        self._stage: checkpoint.Stage = stage
         self._state = CallState.OFFERED
         clock = settings.clock
         self._events = CallEvents(journal, clock)
@@ -118,6 +127,10 @@ class Call:
         """The call's media."""
         return self._bridge
 
+    def take_back(self, leg: Leg) -> None:
+        """The leg of somebody whom an earlier core called into this call."""
+        self._verbs.persons.take_back(leg)
+
     def end(self, reason: Reason) -> None:
         """Ask for the end from outside."""
         self._events.post(EndRequested(reason))
@@ -131,6 +144,7 @@ class Call:
             await self._hang_up(termination)
         finally:
             await self.desk.close()
+            self._verbs.persons.close()
             await self._agent.release()
             self._bridge.close()
         self._enter(CallState.ENDED)
@@ -185,6 +199,12 @@ class Call:
         """Go on with a call that an earlier core process left behind."""
         self._enter(CallState.RECOVERING)
         try:
+            if self._stage == "person" and await self._verbs.rejoin():
+                return
+            if self._stage == "plan":
+                # Where it stood in its plan is not known: the caller hears it from the beginning.
+                await self._plan(self._verbs)
+                return
             await self._verbs.go_on()
         except StepFailedError as failure:
             await self._fail(failure)
@@ -241,9 +261,12 @@ class Call:
     def _enter(self, state: CallState) -> None:
         if state is not self._state:
             self._state = advance(self._state, state)
+            if state in _STAGES:
+                self._keep()
 
     def _keep(self) -> None:
-        self._leg.keep(checkpoint.pack(self._journal))
+        """Leave with the leg what a core that comes after this one has to know."""
+        self._leg.keep(checkpoint.pack(self._journal, _STAGES.get(self._state, self._stage)))
 
 
 def _talk_with(request: TalkRequest) -> Plan:

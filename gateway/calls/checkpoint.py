@@ -16,6 +16,24 @@ MAX_KEPT_EVENTS: Final = 500
 """The last events of a longer timeline are kept."""
 
 
+Stage = Literal["agent", "plan", "person"]
+"""Whom the caller is with: an agent, the steps of the plan, a person."""
+
+_PARTY: Final = b"party "
+
+
+def pack_party(call_id: CallId) -> bytes:
+    """What the leg of somebody who was called into a call keeps."""
+    return _PARTY + call_id.encode()
+
+
+def party_of(state: bytes) -> CallId | None:
+    """The call that a leg was called into; None for a caller's own leg."""
+    if not state.startswith(_PARTY):
+        return None
+    return CallId(state[len(_PARTY) :].decode("ascii", "replace"))
+
+
 class _Event(msgspec.Struct, frozen=True, array_like=True):
     at_ms: float
     kind: TimelineKind
@@ -53,13 +71,14 @@ class Checkpoint(msgspec.Struct, frozen=True):
     events: list[_Event]
     kind: CallKind = "sip"
     instructions: str = ""
+    stage: Stage = "agent"
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Checkpoint] = msgspec.msgpack.Decoder(Checkpoint)
 
 
-def pack(journal: Journal) -> bytes:
+def pack(journal: Journal, stage: Stage = "agent") -> bytes:
     """The call's state now."""
     facts, figures = journal.facts, journal.figures
     return _encoder.encode(
@@ -90,6 +109,7 @@ def pack(journal: Journal) -> bytes:
             ],
             kind=facts.kind,
             instructions=figures.instructions,
+            stage=stage,
         )
     )
 

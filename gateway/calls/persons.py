@@ -1,10 +1,12 @@
 """What a call does with people: calls them, lets the caller wait for them, and joins them."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from gateway.calls.agent import AgentSession
 from gateway.calls.bridge import Bridge
+from gateway.calls.checkpoint import pack_party
 from gateway.calls.dialling import Hunt, RingAbout
 from gateway.calls.events import CallEvents
 from gateway.calls.journal import Journal
@@ -20,6 +22,9 @@ from gateway.legs.contract import Leg
 from gateway.media.tones import ringback
 
 _TRANSCRIPT_LINES: Final = 20
+_RETURN_S: Final = 3.0
+"""After the caller's leg, until a person's leg is found again by a restarted core."""
+_MAX_RETURNED: Final = 16
 
 
 class CallerSide(Protocol):
@@ -65,6 +70,7 @@ class Persons:
         self._enter = enter
         self._keep = keep
         self._called = 0
+        self._returned: asyncio.Queue[Party] = asyncio.Queue(_MAX_RETURNED)
 
     async def dial(self, request: DialRequest) -> None:
         """Call people, join the first who answers, and stay until the conversation is over."""
@@ -106,8 +112,33 @@ class Persons:
         self._called += 1
         party = Party(f"person{self._called}", "person", leg, "")
         party.attach(self._journal.facts.id)
+        leg.keep(pack_party(self._journal.facts.id))
         self._journal.note(TimelineKind.DIALLING, party=party.key, leg=leg.kind)
         return party
+
+    def take_back(self, leg: Leg) -> None:
+        """The leg of a person whom an earlier core had called; `rejoin` takes it."""
+        if self._returned.full():
+            leg.close(503, "too many people")
+            return
+        party = self.admit(leg)
+        party.answered.set_result(None)
+        self._returned.put_nowait(party)
+
+    async def rejoin(self) -> bool:
+        """Go on with the person that an earlier core left the caller with; False if they are gone."""
+        try:
+            async with asyncio.timeout(_RETURN_S):
+                party = await self._events.during(self._returned.get(), None, _unwanted)
+        except TimeoutError:
+            return False
+        await self._converse(party)
+        return True
+
+    def close(self) -> None:
+        """Hang up on people who came back too late."""
+        while not self._returned.empty():
+            self._returned.get_nowait().close("the call is over")
 
     async def find(self, targets: tuple[str, ...], ring_s: float) -> Party:
         """The first who answers, for somebody else to join. Raises `StepFailedError`."""

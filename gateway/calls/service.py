@@ -28,6 +28,8 @@ from gateway.observe.log import get_logger
 from gateway.wire import card as wire
 
 _WRITE_TIMEOUT_S: Final = 1.0
+_RETURN_S: Final = 5.0
+"""How long a person's leg waits for its call after a restart of the core."""
 
 log = get_logger()
 
@@ -65,6 +67,8 @@ class CallService:
         self._calls: dict[CallId, Call] = {}
         self._on_leg: dict[tuple[CardId, LegId], CallId] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._returned: dict[CallId, list[Leg]] = {}
+        """Legs of people whose calls have not been taken over yet."""
 
     @property
     def live(self) -> int:
@@ -133,11 +137,11 @@ class CallService:
         if snapshot.state in ("incoming", "ringing") and not snapshot.outbound:
             self.on_incoming(leg, snapshot.incoming)
             return
-        if snapshot.outbound:
-            log.warning("a called person's leg has lost its call", card=leg.address[0])
-            leg.close(480, "Temporarily Unavailable")
+        party_of = checkpoint.party_of(snapshot.kept)
+        if snapshot.outbound or party_of is not None:
+            self._take_back(party_of, leg)
             return
-        journal = self._restored_journal(leg, snapshot)
+        journal, stage = self._restored_journal(leg, snapshot)
         self._watch(journal)
         facts = journal.facts
         headers = snapshot.incoming.headers
@@ -146,13 +150,32 @@ class CallService:
         if journal.figures.agent not in self._deps.config.agents:
             journal.figures.route = decision.route_name
             journal.figures.agent = decision.first_agent or next(iter(self._deps.config.agents))
-        self._start(leg, journal, decision, view, gate=None, adopted=True)
+        self._start(leg, journal, decision, view, gate=None, adopted=True, stage=stage)
+        for returned in self._returned.pop(journal.facts.id, []):
+            self._calls[journal.facts.id].take_back(returned)
+
+    def _take_back(self, call_id: CallId | None, leg: Leg) -> None:
+        """The leg of a person: back to its call, as soon as that is there."""
+        call = self._calls.get(call_id) if call_id is not None else None
+        if call is not None:
+            call.take_back(leg)
+        elif call_id is not None:
+            waiting = self._returned.setdefault(call_id, [])
+            waiting.append(leg)
+            asyncio.get_running_loop().call_later(_RETURN_S, self._give_up, call_id)
+        else:
+            leg.close(480, "Temporarily Unavailable")
+
+    def _give_up(self, call_id: CallId) -> None:
+        for leg in self._returned.pop(call_id, []):
+            log.warning("a person's leg has lost its call", call_id=call_id)
+            leg.close(480, "Temporarily Unavailable")
 
     def _watch(self, journal: Journal) -> None:
         call_id, on_event = journal.facts.id, self._deps.on_event
         journal.watch(lambda event: on_event(call_id, event))
 
-    def _restored_journal(self, leg: Leg, snapshot: wire.LegSnapshot) -> Journal:
+    def _restored_journal(self, leg: Leg, snapshot: wire.LegSnapshot) -> tuple[Journal, checkpoint.Stage]:
         if snapshot.kept:
             try:
                 kept = checkpoint.unpack(snapshot.kept)
@@ -161,12 +184,12 @@ class CallService:
             else:
                 journal = Journal(checkpoint.facts_of(kept), self._deps.clock)
                 checkpoint.restore(journal, kept)
-                return journal
+                return journal, kept.stage
         journal = self._new_journal(leg, snapshot.incoming)
         journal.figures.answered_s = self._deps.clock()
         journal.figures.recovered = 1
         journal.note(TimelineKind.RECOVERED, times=1)
-        return journal
+        return journal, "agent"
 
     def _new_journal(self, leg: Leg, incoming: wire.Incoming) -> Journal:
         now = self._deps.clock()
@@ -199,6 +222,7 @@ class CallService:
         *,
         gate: Gate | None,
         adopted: bool,
+        stage: checkpoint.Stage = "agent",
     ) -> None:
         facts, figures = journal.facts, journal.figures
         log.info(
@@ -218,6 +242,7 @@ class CallService:
             first_talk=_first_talk(decision),
             gate=gate,
             adopted=adopted,
+            stage=stage,
         )
         self._calls[call.id] = call
         self._on_leg[leg.address] = call.id

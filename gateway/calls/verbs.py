@@ -278,6 +278,11 @@ class CallVerbs:
         with self._ending(Reason.PARTY_HANGUP):
             await self.persons.dial(request)
 
+    async def rejoin(self) -> bool:
+        """Go on with the person that an earlier core left the caller with; False if they are gone."""
+        with self._ending(Reason.PARTY_HANGUP):
+            return await self.persons.rejoin()
+
     async def queue(self, request: QueueRequest) -> None:
         """Wait for a person, the longest waiting caller first."""
         await self.attend()

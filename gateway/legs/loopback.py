@@ -47,6 +47,7 @@ class LoopbackLeg:
         self._format = PcmFormat(sample_rate_hz)
         self._loop = asyncio.get_running_loop()
         self._sink: LegSink | None = None
+        self._abandoned = False
         self._draining: wire.Hangup | None = None
         self._rtp_timeout_ticks = round(rtp_timeout_s * _TICKS_PER_S)
         self._ticks = self._ticks_heard = self._ticks_silent = 0
@@ -94,10 +95,12 @@ class LoopbackLeg:
         if self._sink is not None:
             raise LocalError(f"the loopback leg has an owner already ({call_id})")
         self._sink = sink
+        self._abandoned = False
 
     def abandon(self) -> None:
-        """The owner is gone without a word; the leg lives on for the next one."""
+        """The owner is gone without a word, and says none any more; the leg lives on for the next one."""
         self._sink = None
+        self._abandoned = True
 
     # ---- commands -----------------------------------------------------------------------------
 
@@ -182,6 +185,8 @@ class LoopbackLeg:
 
     def close(self, status: int, reason: str, *, drain: bool = False) -> None:
         """Hang up, with `drain` once the queue has been heard."""
+        if self._abandoned:
+            return
         if drain and self.state == "connected" and not self.playout.drained and not self.playout.paused:
             self._draining = wire.Hangup(self._address[1], status, reason, drain)
         else:

@@ -76,6 +76,7 @@ class Stage:
         plan: Plan = _talk,
         first_talk: TalkRequest | None = TALK,
         gate: Gate | None = None,
+        stage: checkpoint.Stage = "agent",
         **around: Any,
     ) -> None:
         """`openings`: of the sessions, in order; later ones open well. With `journal`: a call taken over.
@@ -105,6 +106,7 @@ class Stage:
             first_talk=first_talk,
             gate=gate,
             adopted=journal is not None,
+            stage=stage,
         )
         self._run: asyncio.Task[CallRecord] | None = None
         self._ticking: asyncio.Task[None] | None = None
@@ -209,9 +211,9 @@ class Stage:
         return [event for event in self.journal.events if event.kind is kind]
 
 
-def successor(stage: Stage) -> Stage:
+def successor(stage: Stage, **more: Any) -> Stage:
     """The call of a core that was killed, taken over from what it left with the leg."""
     kept = checkpoint.unpack(stage.leg.kept)
     journal = Journal(checkpoint.facts_of(kept), stage.clock)
     checkpoint.restore(journal, kept)
-    return Stage(leg=stage.leg, journal=journal)
+    return Stage(leg=stage.leg, journal=journal, stage=kept.stage, **more)

@@ -92,12 +92,22 @@ class Exchange:
         )
         party = admit(leg)
         leg.answer()
-        phone = self.phones[target] = Telephone(leg, habit.says)
-        task = asyncio.create_task(phone.live())
-        self._lives.add(task)
-        task.add_done_callback(self._lives.discard)
+        self.phones[target] = Telephone(leg, habit.says)
+        self.go_on(target)
         await party.answered
         return party
+
+    def go_on(self, target: str) -> None:
+        """Let time pass at a phone."""
+        task = asyncio.create_task(self.phones[target].live())
+        self._lives.add(task)
+        task.add_done_callback(self._lives.discard)
+
+    async def freeze(self) -> None:
+        """Let no time pass at any phone."""
+        for life in list(self._lives):
+            life.cancel()
+        await asyncio.gather(*self._lives, return_exceptions=True)
 
     async def quiet(self) -> None:
         """Wait until all phones have been hung up."""

@@ -1,9 +1,13 @@
 """The core is killed, and the next one goes on with the call."""
 
 from gateway.backends import contract as ai
+from gateway.calls import checkpoint
+from gateway.core.call_state import CallState
 from gateway.core.record import TimelineKind as K
 from gateway.core.termination import Reason
+from gateway.dialplan.runtime import CallControl, DialRequest, Say
 from tests.scenarios.stage import Stage, successor
+from tests.scenarios.telephones import Exchange, Habit
 
 GREETING, ANSWER = 1000, 2000
 
@@ -83,3 +87,47 @@ async def test_a_service_that_refuses_the_successor_is_apologised_for() -> None:
         second.leg.peer.hang_up()
         record = await second.over()
     assert record.reason is Reason.CALLER_HANGUP
+
+
+async def test_caller_and_person_are_joined_again_by_the_next_core() -> None:
+    exchange = Exchange({"sip:anna@pbx": Habit(says=5000)})
+
+    async def plan(call: CallControl) -> None:
+        await call.dial(DialRequest(("sip:anna@pbx",), 20.0))
+
+    async with Stage(plan=plan, first_talk=None, dialler=exchange) as first:
+        await first.later(2000)
+        anna = exchange.phones["sip:anna@pbx"]
+        anna.leg.abandon()
+        assert checkpoint.party_of(anna.leg.kept) == first.call.id
+        await exchange.freeze()
+        await first.kill()
+    async with successor(first, plan=plan, dialler=exchange) as second:
+        exchange.go_on("sip:anna@pbx")
+        await second.later(500)
+        second.call.take_back(anna.leg)
+        await second.later(500)
+        assert second.call.state is CallState.BRIDGED
+        second.caller.speaking = True
+        await second.later(1000)
+        assert max(anna.heard[-20:]) > 1000
+        assert second.caller.heard[-1] == 5000
+        anna.leg.peer.hang_up()
+        record = await second.over()
+    assert record.reason is Reason.PARTY_HANGUP
+    assert record.recovered == 1
+    assert second.backends == [], "no agent was asked"
+
+
+async def test_a_caller_in_a_menu_hears_it_again() -> None:
+    async def plan(call: CallControl) -> None:
+        await call.play((Say("menu", "en"),))
+
+    prompts = {"menu": (1500, 2000)}
+    async with Stage(plan=plan, first_talk=None, prompts=prompts) as first:
+        await first.later(500)
+        await first.kill()
+    async with successor(first, plan=plan, prompts=prompts) as second:
+        record = await second.over()
+    assert second.caller.heard_ms(1500) >= 2000
+    assert record.reason is Reason.PLAN_ENDED
