@@ -48,13 +48,18 @@ def transcripts() -> list[tuple[str, str]]:
     return [(kind, path.stem) for kind in kinds() for path in sorted((GOLDEN / kind).glob("*.jsonl"))]
 
 
+def backend_for(kind: str, url: str, http: aiohttp.ClientSession) -> Backend:
+    """A backend of that kind as the transcripts know it."""
+    agent = {"backend": kind, "url": url, **_SETTINGS[kind]}
+    config = GatewayConfig.model_validate({"agents": {"a": agent}})
+    return MAKERS[kind](config.agents["a"], CONTEXT, http, TOOLS)
+
+
 class Transcript:
     """One exchange under way; implements `BackendSink`."""
 
     def __init__(self, kind: str, service: WireService, http: aiohttp.ClientSession) -> None:
-        agent = {"backend": kind, "url": service.url, **_SETTINGS[kind]}
-        config = GatewayConfig.model_validate({"agents": {"a": agent}})
-        self.backend: Backend = MAKERS[kind](config.agents["a"], CONTEXT, http, TOOLS)
+        self.backend = backend_for(kind, service.url, http)
         self._service = service
         self._opening: asyncio.Task[None] | None = None
         self._events: asyncio.Queue[BackendEvent] = asyncio.Queue()
