@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
@@ -14,6 +15,7 @@ from tests.integration.browser.desk import sign_in
 from tests.integration.browser.phone import LOUDEST_HZ, Phone, phone
 from tests.integration.harness import GatewayProcess
 from tests.integration.processes import free_sip_port
+from tests.integration.realtime_backend import RealtimeBackend
 from tests.integration.softphone import Softphone
 from tests.integration.spectrum import left_channel, seconds_of_tone
 
@@ -23,25 +25,33 @@ PASSWORD = "a password of people"
 PLAN = """
 version: 1
 routes:
+  - name: agent
+    match: {to: agent}
+    do: [{ai: echo}]
   - name: person
     match: {to: "*"}
     do: [{bridge: {to: "webrtc:olivia", ring: 20s, on: {refused: {reject: 603}}, else: {reject: 480}}}]
 cases:
   - {to: demo, expect: {route: person}}
+  - {to: agent, expect: {route: agent}}
 """
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def office() -> AsyncIterator[GatewayProcess]:
-    """Every call rings at olivia's page."""
-    async with GatewayProcess(
-        sections={
-            "webrtc": {"listen": f"127.0.0.1:{free_sip_port()}", "max_peers": 4},
-            "users": {"olivia": {"password": "${OLIVIA}", "name": "Olivia"}},
-        },
-        environment={"OLIVIA": PASSWORD},
-        dialplan=PLAN,
-    ) as running:
+    """Every call rings at olivia's page, but those to `agent`, which says back what it hears."""
+    async with (
+        RealtimeBackend("echo") as echo,
+        GatewayProcess(
+            agents={"echo": echo.agent()},
+            sections={
+                "webrtc": {"listen": f"127.0.0.1:{free_sip_port()}", "max_peers": 4},
+                "users": {"olivia": {"password": "${OLIVIA}", "name": "Olivia"}},
+            },
+            environment={"OLIVIA": PASSWORD, "TEST_KEY": "sk-test-echo"},
+            dialplan=PLAN,
+        ) as running,
+    ):
         yield running
 
 
@@ -109,6 +119,37 @@ async def test_the_person_holds_the_caller_and_hangs_up(
     heard = left_channel(recording)
     assert seconds_of_tone(heard, 900) == 0.0
     assert seconds_of_tone(heard, 700) == pytest.approx(1.0, abs=0.3)
+
+
+async def test_a_person_is_called_into_a_call_and_hands_it_back_to_the_agent(
+    browser: Browser, office: GatewayProcess, tmp_path: Path
+) -> None:
+    recording = tmp_path / "phone.wav"
+    began = len(office.log)
+    async with at_desk(browser, office) as it:
+        async with Softphone(office.uri("agent"), record=recording) as caller:
+            await caller.done("tone 1000 500", "hear 5", "silence 5")
+            offered = await office.logged("call offered", since=began)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(answer(it))
+                both.create_task(bridge(office, str(offered["call_id"]), "webrtc:olivia"))
+            await it.hum(700, 1500)
+            await it.page.click("#hand-back")
+            await it.status("The call is back with the agent.")
+            await caller.done("silence 5", "tone 1300 1000", "hear 5", "silence 5")
+        await it.until("document.getElementById('presence').textContent.startsWith('Calls come to you')")
+    heard = left_channel(recording)
+    assert seconds_of_tone(heard, 700) == pytest.approx(1.5, abs=0.3)
+    assert seconds_of_tone(heard, 1300) == pytest.approx(1.0, abs=0.3)
+    ended = await office.logged("call ended", since=began)
+    assert ended["reason"] == "caller_hangup"
+
+
+async def bridge(office: GatewayProcess, call_id: str, to: str) -> None:
+    """Call somebody into a call by the API, and wait for their answer."""
+    url = f"http://127.0.0.1:{office.http_port}/v1/calls/{call_id}/bridge"
+    async with aiohttp.ClientSession() as http, http.post(url, json={"to": to}) as response:
+        assert response.status == 200, await response.text()
 
 
 async def test_a_call_that_is_declined_is_refused(browser: Browser, office: GatewayProcess) -> None:
