@@ -1,11 +1,16 @@
 """Agents on other services than OpenAI's Realtime API."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from gateway.config.agents_more import OpenAILiveAgent, TwilioMediaStreamsAgent
+from tests.unit.config.files import ENVIRONMENT, load_text
+
+_EXAMPLE = Path(__file__).parents[3] / "deploy" / "gateway.example.yaml"
 
 BOT = {"backend": "twilio_media_streams", "url": "wss://bot.example/ws"}
 
@@ -47,3 +52,21 @@ def test_gpt_live_needs_nothing_at_all() -> None:
     assert agent.url == "wss://api.openai.com/v1/live/sessions"
     with pytest.raises(ValidationError):
         OpenAILiveAgent.model_validate({"backend": "openai_live", "greeting": "x" * 1501})
+
+
+def test_the_agents_of_the_shipped_example_work(tmp_path: Path) -> None:
+    example = _EXAMPLE.read_text()
+    first = example.index("agents:\n")
+    section = example[first : example.index("\n\n", first)]
+    text = example.replace(section, re.sub("^#", "", section, flags=re.MULTILINE))
+    agents = load_text(tmp_path, text).agents
+    assert [agent.backend for agent in agents.values()] == [
+        "openai_realtime",
+        "openai_live",
+        "twilio_media_streams",
+    ]
+    duplex, bot = agents["duplex"], agents["own_bot"]
+    assert isinstance(duplex, OpenAILiveAgent)
+    assert duplex.api_key.get_secret_value() == ENVIRONMENT["OPENAI_API_KEY"]
+    assert isinstance(bot, TwilioMediaStreamsAgent)
+    assert bot.parameters == {"from_number": "{from}", "to_number": "{to}"}
