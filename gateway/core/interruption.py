@@ -33,6 +33,8 @@ _STILL_S: Final = 0.07
 _RECHECK_FRAMES: Final = 3
 _AGAIN_S: Final = 1.5
 """Bursts no further apart belong together."""
+_WORDS_S: Final = 3.0
+"""How much later a transcript may come."""
 _SHY_S: Final = 5.0
 _SHY_MAX_S: Final = 60.0
 _NOTHING: Final[tuple[TurnEvent, ...]] = ()
@@ -72,6 +74,7 @@ class Interruption:
         self._rules = rules
         self._evidence = evidence
         self._stage = _Stage.IDLE
+        self._began_s = 0.0
         self._protected_until_s = 0.0
         self._paused_at_s = 0.0
         self._onset_s = 0.0
@@ -95,6 +98,7 @@ class Interruption:
         """The agent is heard from now on."""
         self._stage = _Stage.IDLE
         self._backend_heard = False
+        self._began_s = now
         self._protected_until_s = now + self._rules.protect_first_s
 
     def agent_ends(self, now: float) -> tuple[TurnEvent, ...]:
@@ -190,10 +194,17 @@ class Interruption:
         return _NOTHING
 
     def words(self, now: float) -> tuple[TurnEvent, ...]:
-        """The caller's words were understood: what the agent says is out of date."""
-        if self._stage is _Stage.TAKEN or not self._rules.backend_decides or now < self._protected_until_s:
+        """The caller's words were understood: what the agent says is out of date.
+
+        Only if they may be what was just said into it: transcripts of the turn that is being answered
+        often come after the answer's first words.
+        """
+        into_it = self._earlier_end_s >= self._began_s and now - self._earlier_end_s < _WORDS_S
+        if not (self.paused or into_it) or self._stage is _Stage.TAKEN:
             return _NOTHING
-        return self._take(self._onset_s if self.paused else now)
+        if not self._rules.backend_decides or now < self._protected_until_s:
+            return _NOTHING
+        return self._take(self._onset_s)
 
     def key(self, now: float) -> tuple[TurnEvent, ...]:
         """A key interrupts whatever may be interrupted."""

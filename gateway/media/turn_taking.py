@@ -99,7 +99,10 @@ class TurnTaking:
         return self._tracker.backend_speech_stopped(self._clock())
 
     def on_caller_words(self, text: str) -> tuple[TurnEvent, ...]:
-        """The backend's final transcript of the caller; words of listening change nothing."""
+        """The backend's final transcript of what was said into the agent's words.
+
+        Words of listening change nothing, nor does the transcript of an earlier turn.
+        """
         words = ["".join(filter(str.isalpha, word)).lower() for word in text.split()]
         if all(word in _BACKCHANNELS for word in words if word):
             return ()

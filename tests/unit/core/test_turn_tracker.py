@@ -299,6 +299,12 @@ def test_words_that_were_understood_stop_the_agent(line: Line) -> None:
     assert line.told(line.tracker.words(line.now)) == [BargeIn]
 
 
+def test_a_late_transcript_of_the_turn_before_stops_nothing(line: Line) -> None:
+    assert line.told(line.tracker.words(line.now)) == []
+    line.hear("#" * 15 + "." * 200)
+    assert line.told(line.tracker.words(line.now)) == []
+
+
 def test_without_an_agent_there_is_nothing_to_interrupt() -> None:
     line = Line()
     line.hear("." * 10)

@@ -132,7 +132,8 @@ def test_other_sounds_do_not_stop_it_for_good(sound: bytes) -> None:
 def test_transcripts_that_want_an_answer_stop_it(text: str, interrupts: bool) -> None:
     line = Line(BargeInConfig())
     line.bot = True
-    line.hear(silence(100))
+    line.hear(silence(500) + recording("yes_please")[:6400] + silence(400))
+    assert not line.turns.agent_paused
     assert (line.turns.on_caller_words(text) != ()) == interrupts
 
 
