@@ -23,3 +23,9 @@ def test_a_hundred_calls() -> None:
 @pytest.mark.timeout(300)
 def test_a_thousand_short_calls() -> None:
     _bench("churn", "--calls", "1000")
+
+
+@pytest.mark.timeout(300)
+def test_a_peer_on_a_bad_network_is_heard_whole_and_soon() -> None:
+    done = subprocess.run([sys.executable, "-m", "tests.bench.webrtc_uplink"], check=False)
+    assert done.returncode == 0

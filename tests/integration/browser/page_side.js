@@ -1,9 +1,14 @@
-// Runs in the page before its own scripts: a microphone that the test speaks through, and a record of
-// the events on its data channels.
+// Runs in the page before its own scripts: a microphone that the test speaks through, the page's
+// connections and a record of the events on its data channels.
 (() => {
   const events = (window.channelEvents = []);
+  const connections = (window.connections = []);
   const Original = RTCPeerConnection;
   window.RTCPeerConnection = class extends Original {
+    constructor(...details) {
+      super(...details);
+      connections.push(this);
+    }
     createDataChannel(...details) {
       const channel = super.createDataChannel(...details);
       channel.addEventListener("message", (event) => {
@@ -16,6 +21,10 @@
   if (!window.speaksForItself) return;
   const context = new AudioContext();
   const microphone = context.createMediaStreamDestination();
+  // A real microphone is never without a signal; Chromium sends nothing for one that is.
+  const room = new ConstantSourceNode(context, { offset: 0 });
+  room.connect(microphone);
+  room.start();
   navigator.mediaDevices.getUserMedia = async () => {
     await context.resume();
     return microphone.stream.clone();

@@ -42,6 +42,8 @@ class StandInCore:
         self.echo = False
         """Play back what is heard, frame by frame, with mark 1."""
         self.on_message: Callable[[wire.FromCard], None] | None = None
+        self.on_heard: Callable[[LegId, int], None] | None = None
+        """Told of each 20 ms of a leg: whose, and its flags."""
         self._task: asyncio.Task[None] | None = None
         self.ended = False
         """The card closed the connection."""
@@ -137,6 +139,8 @@ class StandInCore:
         for leg, flags, pcm in unpack_heard(payload):
             self.heard[leg] += pcm
             self.concealed[leg] += bool(flags & HeardFlag.CONCEALED)
+            if self.on_heard is not None:
+                self.on_heard(leg, flags)
             if self.echo:
                 self.play(leg, pcm)
 
