@@ -89,6 +89,11 @@ class Face:
         uri = parse_uri(address_uri(value))
         return uri if uri is not None and self.is_own(uri.host, uri.port) else None
 
+    def is_inner_route(self, value: bytes) -> bool:
+        """Whether a Record-Route value leads a card to us."""
+        uri = parse_uri(address_uri(value))
+        return uri is not None and (uri.host, uri.port) == (LOOPBACK, self._inner_port)
+
     def foreign_routes(self, response: SipMessage) -> tuple[bytes, ...]:
         """The Record-Route values that are not ours, in order."""
         return tuple(route for route in response.all(b"record-route") if self.own_route(route) is None)

@@ -61,8 +61,10 @@ class Outward:
         card = board.slots.card_at(via.port)
         if card is None:
             return board.drop("stray_response")
-        if record is not None and response.cseq_method == b"INVITE":
-            self._answer_from_outside(record, response, flow, now)
+        if response.cseq_method == b"INVITE":
+            self._keep_in_reach(record, response, flow, card)
+            if record is not None:
+                self._answer_from_outside(record, response, flow, now)
         if not board.to_card(card, response):
             board.drop("oversized_response")
         return None
@@ -110,6 +112,24 @@ class Outward:
         elif response.status // 100 == 2:
             record.phase = CallPhase.UP if record.phase is CallPhase.OFFERED else record.phase
             record.learn_dialog(response, self._foreign(response)[::-1])
+
+    def _keep_in_reach(
+        self, record: CallRecord | None, response: SipMessage, flow: Flow, card: CardId
+    ) -> None:
+        """PJSIP aborts when it can't send ACK: its next hop must be us, and Contact a SIP URI."""
+        face = self._board.face
+        contact = response.get(b"contact")
+        if contact is not None and response.status < 300:
+            uri = parse_uri(address_uri(contact))
+            if uri is None or uri.scheme != b"sip":
+                response.remove(b"contact")
+                self._board.counters["sip_contact_removed_total"] += 1
+        if record is None or record.inbound or response.cseq != record.cseq or response.status < 101:
+            return
+        if not any(face.is_inner_route(value) for value in response.all(b"record-route")):
+            position = (response.index(b"via") or 0) + len(response.all(b"via"))
+            for value in reversed(face.record_routes(record.flow, card, outwards=True)):
+                response.insert(position, b"Record-Route", value)
 
     def _foreign(self, response: SipMessage) -> tuple[bytes, ...]:
         return self._board.face.foreign_routes(response)

@@ -8,6 +8,7 @@ Known are (found by sending spoilt messages; a proper peer sends none but the la
 - An address in SDP of more than 253 characters.
 - SDP with a medium that has no connection address, its own or the session's (RFC 8866 §5.7). PJSIP lets
   it pass at first when the medium's port is 0, and then insists on it.
+- An answer with SDP to our INVITE after one whose SDP could not be negotiated; see `answers.py`.
 - A digit by INFO whose body is one line without CRLF, which phones do send: PJSIP counts on two more bytes.
   It gets them.
 
@@ -21,6 +22,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from gateway.cards.sip.border import callback
 from gateway.observe.log import get_logger
@@ -34,6 +36,11 @@ _MAX_PACKET_BYTES = 3990
 _MAX_ADDRESS_BYTES = 253
 """Longest domain name (RFC 1035 §2.3.4)."""
 _TO_TAG = re.compile(rb"^(?:to|t)[ \t]*:.*;[ \t]*tag[ \t]*=[ \t]*[^;, \t\r\n]", re.IGNORECASE | re.MULTILINE)
+_TO_TAG_VALUE = re.compile(
+    rb"^(?:to|t)[ \t]*:.*;[ \t]*tag[ \t]*=[ \t]*([^;, \t\r\n]+)", re.IGNORECASE | re.MULTILINE
+)
+_CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
+_CSEQ_METHOD = re.compile(rb"^cseq[ \t]*:[ \t]*\d+[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
 _WITH_ADDRESS = (b"c=", b"o=", b"a=rtcp:", b"a=candidate:")
 
 
@@ -52,6 +59,29 @@ def line_end_missing(packet: bytes) -> bool:
     if message[:5].upper() != b"INFO " or message.endswith(b"\r\n"):
         return False
     return bool(message.replace(b"\r\n", b"\n").partition(b"\n\n")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class SdpAnswer:
+    """A response with SDP to an INVITE."""
+
+    sip_call_id: bytes
+    to_tag: bytes
+    sdp: bytes
+    provisional: bool
+
+
+def sdp_answer(packet: bytes) -> SdpAnswer | None:
+    """What a response says about media; None if it is not about that."""
+    head, _, body = packet.lstrip(b"\r\n").replace(b"\r\n", b"\n").partition(b"\n\n")
+    if not body.strip() or not head.startswith(b"SIP/2.0 "):
+        return None
+    head = re.sub(rb"\n[ \t]+", b" ", head)
+    call_id, method = _CALL_ID.search(head), _CSEQ_METHOD.search(head)
+    if call_id is None or method is None or method[1] != b"INVITE" or head[8:9] not in (b"1", b"2"):
+        return None
+    to_tag = _TO_TAG_VALUE.search(head)
+    return SdpAnswer(call_id[1], to_tag[1] if to_tag else b"", body, provisional=head[8:9] == b"1")
 
 
 def _sdp_fault(body: bytes) -> str | None:
@@ -97,8 +127,10 @@ class _Module(ctypes.Structure):
 class Screen:
     """The module; lives as long as the process."""
 
-    def __init__(self, library: ctypes.CDLL) -> None:
+    def __init__(self, library: ctypes.CDLL, may_answer: Callable[[SdpAnswer], bool]) -> None:
+        """may_answer: asked of responses with SDP to an INVITE."""
         pointer = ctypes.c_void_p
+        self._may_answer = may_answer
         self._probe: bytes | None = None
         self._packet_offset: int | None = None
         self.refused = 0
@@ -161,8 +193,19 @@ class Screen:
     def _on_response(self, received: int) -> int:
         bad = False
         with callback("screen"):
-            bad = self._bad_packet(received) is not None
+            packet = self._bad_packet(received)
+            bad = packet is not None or not self._answer_passes(received)
         return int(bad)
+
+    def _answer_passes(self, received: int) -> bool:
+        if self._packet_offset is None:
+            return True
+        answer = sdp_answer(ctypes.string_at(received + self._packet_offset))
+        if answer is None or self._may_answer(answer):
+            return True
+        self.refused += 1
+        get_logger().debug("message kept from PJSIP", reason="SDP after some that was unfit")
+        return False
 
     def _bad_packet(self, received: int) -> bytes | None:
         if self._packet_offset is None:

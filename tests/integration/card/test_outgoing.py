@@ -21,6 +21,7 @@ from tests.integration.card.called import (
 )
 from tests.integration.card.cards import Rack
 from tests.integration.card.core import StandInCore
+from tests.integration.card.raw_callee import RawCallee
 from tests.integration.card.sipp import pause, sdp
 from tests.integration.processes import free_sip_port
 
@@ -344,6 +345,26 @@ async def test_an_answer_without_or_with_unfit_sdp_ends_the_call(cards: Rack) ->
             await core.expect(wire.LegClosed)
             await callee.passed()
             assert card.alive()
+
+
+async def test_sdp_after_some_that_was_unfit_does_not_end_the_card(cards: Rack) -> None:
+    """PJSIP would abort; so it does not see the second."""
+    async with RawCallee() as callee:
+        card = await cards.card(edge_port=callee.port)
+        core = await card.core()
+        leg = await dial(core, callee)
+        invite = await callee.received("INVITE")
+        unfit = callee.sdp.replace("RTP/AVP 0", "RTP/AVP 96").replace("0 PCMU/8000", "96 opus/48000/2")
+        callee.send(invite.response(183, "Session Progress", body=unfit))
+        for status in (181, 183, 200):
+            callee.send(invite.response(status, "Again", body=callee.sdp))
+        cancel = await callee.received("CANCEL")
+        callee.send(cancel.response(200, "OK"))
+        callee.send(invite.response(487, "Request Terminated"))
+        closed = await core.expect(wire.LegClosed)
+        assert closed.leg == leg
+        assert card.alive()
+        assert not core.of(wire.Answered)
 
 
 async def test_commands_for_incoming_calls_are_refused(cards: Rack) -> None:

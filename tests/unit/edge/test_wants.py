@@ -279,6 +279,22 @@ def test_an_answer_for_a_dead_card_is_acknowledged_and_hung_up() -> None:
     assert bye.get(b"from") == sent.get(b"from")
 
 
+def test_a_card_always_reaches_its_far_end_through_us() -> None:
+    """Also when that leaves Record-Route away and gives a Contact that is no SIP URI."""
+    stage = Stage()
+    slot = granted(stage)
+    sent = placed(stage, slot)
+    plain = answer_to(sent, 200, "OK")
+    routes = sent.all(b"record-route")
+    stripped = b"\r\n".join(line for line in plain.split(b"\r\n") if not line.startswith(b"Record-Route"))
+    spoilt = stripped.replace(b"\r\nContent-Length", b"\r\nContact: <si5:x@y>\r\nContent-Length")
+    _, got = to_card(stage.router.handle_outside(spoilt, _far(), stage.now))
+    assert got.all(b"record-route") == routes
+    assert got.get(b"contact") is None
+    _, again = to_card(stage.router.handle_outside(plain, _far(), stage.now))
+    assert again.all(b"record-route") == routes
+
+
 # ---- transfers --------------------------------------------------------------------------------------
 
 

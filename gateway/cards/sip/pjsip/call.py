@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
+from gateway.cards.sip.answers import AnswerWatch
 from gateway.cards.sip.border import callback
 from gateway.cards.sip.contract import (
     CallHandler,
@@ -72,6 +73,10 @@ class NativeCall(pj.Call):
         self.facade: SipCall | None = SipCall(self)
         self.handler: CallHandler | None = None
         self.audio_index = -1
+        self.agreed = 0
+        """How often offer and answer have been agreed on."""
+        self.answers: AnswerWatch | None = None
+        """Of a call that we place, until it is answered."""
         self.digits = DigitCollector()
 
     def onCallState(self, prm: Any) -> None:
@@ -81,12 +86,15 @@ class NativeCall(pj.Call):
             handler = self.handler
             if state == "disconnected":
                 self._forget(self)
+            elif state == "confirmed":
+                self.answers = None
             if state is not None and handler is not None:
                 handler.on_state(state, status, reason)
 
     def onCallMediaState(self, prm: Any) -> None:
         with callback("onCallMediaState"):
             media = self._negotiated()
+            self.agreed += media is not None
             if media is not None and self.handler is not None:
                 self.handler.on_media(media)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.cards.sip import pcm
+from gateway.cards.sip.answers import AnswerWatch
 from gateway.cards.sip.contract import (
     CallHandler,
     EndpointSettings,
@@ -19,7 +20,7 @@ from gateway.cards.sip.pjsip.accounts import Accounts
 from gateway.cards.sip.pjsip.call import NativeCall, SipCall, call_options, pjsip_errors
 from gateway.cards.sip.pjsip.native import extension, pj
 from gateway.cards.sip.pjsip.port import PcmPort, fast_path_works
-from gateway.cards.sip.screen import Screen
+from gateway.cards.sip.screen import Screen, SdpAnswer
 from gateway.cards.sip.waker import Waker
 
 MAX_CALLS: Final = 4
@@ -50,7 +51,9 @@ class Endpoint:
             self._accounts = Accounts(self._account_config(), self.on_incoming)
         self._wake = epoll = select.epoll()
         self._waker = Waker(self._library, epoll.fileno())
-        self._screen = Screen(self._library)
+        self._placed: dict[bytes, NativeCall] = {}
+        """By Call-ID."""
+        self._screen = Screen(self._library, self._may_answer)
         self.screened = self._screen.locate(settings.sip_address, self.sip_port, self.handle_events)
 
     def _start(self) -> None:
@@ -130,6 +133,9 @@ class Endpoint:
         facade.port = port
         call.handler = follow(facade)
         self._calls.add(call)
+        if order.sip_call_id:
+            call.answers = AnswerWatch()
+            self._placed[order.sip_call_id.encode()] = call
         try:
             with pjsip_errors():
                 call.makeCall(order.uri, options)
@@ -137,6 +143,14 @@ class Endpoint:
             self.forget(call)
             raise
         return facade
+
+    def _may_answer(self, answer: SdpAnswer) -> bool:
+        call = self._placed.get(answer.sip_call_id)
+        if call is None or call.answers is None:
+            return True
+        return call.answers.passes(
+            answer.to_tag, answer.sdp, provisional=answer.provisional, agreed=call.agreed
+        )
 
     def on_incoming(self, call_id: int, message: str, source: str) -> None:
         """An INVITE arrived; called by the account."""
@@ -156,6 +170,8 @@ class Endpoint:
     def forget(self, call: NativeCall) -> None:
         """Let go of a call that has ended, so that a later one may reuse its index."""
         self._calls.discard(call)
+        if call in self._placed.values():
+            self._placed = {name: each for name, each in self._placed.items() if each is not call}
         if call.facade is not None:
             call.facade.detach()
         call.facade = call.handler = None
