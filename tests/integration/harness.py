@@ -56,6 +56,7 @@ class GatewayProcess:
         max_calls: int = 8,
         environment: Mapping[str, str] | None = None,
         sections: Mapping[str, Any] | None = None,
+        dialplans: Path | None = None,
         dialplan: str = "",
     ) -> None:
         """`sections`: more keys of the configuration; a mapping is merged into the section of the same name.
@@ -70,6 +71,8 @@ class GatewayProcess:
         self.returncode: int | None = None
         self._environment = dict(environment or {})
         self._config = self._make_config(agents, max_calls, sections or {})
+        if dialplans is not None:
+            self._config["dialplans"] = str(dialplans)
         if dialplan:
             plans = self.directory / "plans"
             plans.mkdir()
