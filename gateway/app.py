@@ -25,6 +25,7 @@ from gateway.api.event_hub import EventHub
 from gateway.api.http import HttpServer
 from gateway.api.routes import ApiDependencies, build_api
 from gateway.backends.registry import Backends
+from gateway.calls.agent_link import Breakers
 from gateway.calls.call_sounds import CallSounds
 from gateway.calls.gate import Gate
 from gateway.calls.http_client import StepHttpClient
@@ -134,6 +135,7 @@ class Core:
             calls = CallSettings(
                 agents=config.agents,
                 make_backend=backends.create,
+                breakers=Breakers(),
                 sounds=await _sounds(config),
                 dialler=Reach(config.trunks, people, self._place),
                 http=http_client,
@@ -160,6 +162,7 @@ class Core:
                     keys=KeyStore(database),
                     people=people,
                     dialplan=lambda: plans.current,
+                    plans=plans,
                     hub=self._hub,
                     on_slow_listener=metrics.event_client_dropped,
                     offering=pool.offer if config.webrtc else None,
@@ -228,8 +231,9 @@ class Core:
         if plans.directory is None:
             return
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload.set)
-        changes = asyncio.create_task(plans.watch(awatch(plans.directory)))
-        try:
+        async with asyncio.TaskGroup() as tasks:
+            if self._config.dialplans_reload == "on_change":
+                tasks.create_task(plans.watch(awatch(plans.directory)))
             while True:
                 await self._reload.wait()
                 self._reload.clear()
@@ -237,9 +241,6 @@ class Core:
                     await plans.reload("SIGHUP")
                 except ConfigError:
                     continue  # said in the log and by `gateway status`
-        finally:
-            changes.cancel()
-            await asyncio.gather(changes, return_exceptions=True)
 
     def _gate(self, facts: CallFacts, incoming: card.Incoming) -> Gate | None:
         """Tell of a new call; where a receiver decides about it, the call waits."""

@@ -14,6 +14,7 @@ from gateway.api.client_secrets import ClientSecrets
 from gateway.api.commanding import Commanding
 from gateway.api.commands import Commands
 from gateway.api.decisions import Decisions
+from gateway.api.dialplan import Dialplans
 from gateway.api.documents import Documents
 from gateway.api.event_hub import EventHub
 from gateway.api.events import HEARTBEAT_S, Events
@@ -28,6 +29,7 @@ from gateway.api.whip import Whip
 from gateway.calls.service import CallService
 from gateway.config.models import GatewayConfig
 from gateway.dialplan.dialplan import Dialplan
+from gateway.dialplan.live import LivePlan
 from gateway.legs.people.people import People
 from gateway.store.calls import CallStore
 from gateway.store.keys import KeyStore
@@ -45,6 +47,8 @@ class ApiDependencies:
     """Who takes calls on the phone page."""
     dialplan: Callable[[], Dialplan]
     """The one in force."""
+    plans: LivePlan | None = None
+    """Puts dialplans into force; None: not by way of the API."""
     hub: EventHub
     """What happens in calls."""
     on_slow_listener: Callable[[], None]
@@ -92,6 +96,8 @@ def build_api(deps: ApiDependencies) -> Api:
         documents,
     )
     operations = [operation for resource in resources for operation in resource.operations()]
+    if deps.plans is not None:
+        operations += Dialplans(deps.plans).operations()
     documents.describe(operations, version("voice-gateway"))
     routes = [operation.route(access) for operation in operations] + people.routes()
     webrtc = deps.config.webrtc

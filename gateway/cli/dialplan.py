@@ -175,6 +175,93 @@ def replay(
         print_replay(outcome)
 
 
+KeyOption = Annotated[
+    str,
+    typer.Option(
+        "--key",
+        envvar="GATEWAY_API_KEY",
+        help="Key with the role admin, where the API wants one.",
+        metavar="KEY",
+    ),
+]
+
+
+@app.command()
+def reload(
+    canary: Annotated[
+        str,
+        typer.Option("--canary", metavar="PERCENT", help="Only for this share of the callers, such as 10%."),
+    ] = "",
+    config: ConfigOption = None,
+    key: KeyOption = "",
+) -> None:
+    """Let the running gateway read its dialplans again; calls in progress keep their plan.
+
+    Files with mistakes change nothing. With --canary a share of the callers gets the new plan, always
+    the same ones, until `promote` or `rollback`; it needs `dialplans_reload: on_command` in the
+    configuration, because a changed file is otherwise in force for all at once.
+
+    \b
+    gateway dialplan reload --config gateway.yaml
+    gateway dialplan reload --canary 10% --config gateway.yaml
+
+    Exit status: 0; 1 if the gateway refused, and says why.
+    """
+    body = {"canary_percent": _percent(canary)} if canary else {}
+    _ask_gateway("POST", "/reload", config, key, body)
+
+
+@app.command()
+def promote(config: ConfigOption = None, key: KeyOption = "") -> None:
+    """Make the canary the plan of all callers."""
+    _ask_gateway("POST", "/promote", config, key, {})
+
+
+@app.command()
+def rollback(config: ConfigOption = None, key: KeyOption = "") -> None:
+    """Drop the canary or, without one, bring back the plan before the current one."""
+    _ask_gateway("POST", "/rollback", config, key, {})
+
+
+@app.command()
+def history(config: ConfigOption = None, key: KeyOption = "", as_json: JsonOption = False) -> None:
+    """Show which plan is in force, and the plans before it: when, by whom, how."""
+    _ask_gateway("GET", "", config, key, None, as_json=as_json)
+
+
+def _ask_gateway(
+    method: str,
+    path: str,
+    config: Path | None,
+    key: str,
+    body: dict[str, float] | None,
+    *,
+    as_json: bool = False,
+) -> None:
+    import asyncio
+
+    from gateway.cli.dialplan_output import print_state
+    from gateway.cli.running import ask
+    from gateway.config.loader import default_config, load_config
+
+    loaded = default_config(Path()) if config is None else load_config(config)
+    answer = asyncio.run(ask(loaded.http.listen, method, f"/v1/dialplan{path}", key, body))
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+    else:
+        print_state(answer)
+
+
+def _percent(text: str) -> float:
+    try:
+        percent = float(text.removesuffix("%"))
+    except ValueError:
+        percent = 0.0
+    if not 0 < percent < 100:
+        raise typer.BadParameter(f"{text!r} is no share such as 10%", param_hint="--canary")
+    return percent
+
+
 def _place(directory: Path | None, config: Path | None) -> "tuple[Path, GatewayConfig | None]":
     from gateway.config.loader import load_config
 

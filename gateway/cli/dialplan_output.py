@@ -51,3 +51,23 @@ def _as_data(change: Change) -> dict[str, Any]:
 
 def _shown(route: str) -> str:
     return route or "(none)"
+
+
+def print_state(state: dict[str, Any]) -> None:
+    """The plan in force and those before it, as the API tells."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    current, canary = state["current"], state["canary"]
+    console.print(f"in force: {current['digest'][:12]} ({current['routes']} routes)")
+    if canary is not None:
+        percent = f"{state['canary_percent']:g}%"
+        console.print(
+            f"canary:   {canary['digest'][:12]} ({canary['routes']} routes) for {percent} of the callers"
+        )
+    if state["error"]:
+        console.print(f"refused at {state['error_at']}:\n{state['error']}")
+    table = Table(show_edge=False)
+    for column in ("when", "plan", "how", "by"):
+        table.add_column(column)
+    for version in state["history"]:
+        table.add_row(version["at"][:19], version["digest"][:12], version["action"], version["by"])
+    console.print(table)

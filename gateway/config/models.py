@@ -290,6 +290,9 @@ class GatewayConfig(Section):
     """Phone systems and carriers, dialled as sip:USER@NAME."""
     dialplans: Path | None = None
     """Directory of dialplans; default: every call goes to the first agent."""
+    dialplans_reload: Literal["on_change", "on_command"] = "on_change"
+    """on_change: changed files are put into force as soon as they are without mistakes · on_command: only
+    by `gateway dialplan reload` or SIGHUP, which a canary needs."""
 
     @model_validator(mode="after")
     def _embedded_agent(self) -> Self:

@@ -44,7 +44,7 @@ class _Checker:
     def problems(self, placed: PlacedStep, reference: Reference) -> Iterator[Problem]:
         """What is wrong with one word."""
         word = reference.word
-        path = (*placed.value_path, *reference.path)
+        path = _place(placed, reference)
         match reference.kind:
             case "prompt":
                 yield from self._unknown(placed.document, path, word, self._prompts, "a prompt")
@@ -109,6 +109,15 @@ class _Checker:
             return None
         where = f"trunks.{target.trunk}.allow" if target.trunk else "allow of a trunk"
         return show(target.user), f"a user that {where} of the configuration names", ""
+
+
+def _place(placed: PlacedStep, reference: Reference) -> KeyPath:
+    """Where the word stands: a step's only value may be written without the name of its field."""
+    whole = (*placed.value_path, *reference.path)
+    short = (*placed.value_path, *reference.path[1:])
+    while whole not in placed.document.values and short not in placed.document.values:
+        short = short[:-1]
+    return whole if whole in placed.document.values else short
 
 
 def _trunks(parts: Parts, surroundings: Surroundings) -> Iterator[Problem]:

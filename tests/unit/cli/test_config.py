@@ -69,8 +69,10 @@ def test_the_schema_describes_every_key(gateway: Gateway) -> None:
         "webhooks",
         "incoming",
         "agents",
+        "trunks",
         "users",
         "dialplans",
+        "dialplans_reload",
     }
     assert set(schema["properties"]) == sections
     assert schema["$defs"]["SipConfig"]["properties"]["max_calls"]["maximum"] == 2000

@@ -32,6 +32,7 @@ def test_defaults_are_shown_in_the_order_of_the_documentation(tmp_path: Path) ->
         "users",
         "trunks",
         "dialplans",
+        "dialplans_reload",
     ]
     assert "- udp://0.0.0.0:5060" in printed
     assert "rtp_ports: 20000-24999" in printed

@@ -30,7 +30,7 @@ def one(do: str, rest: str = "") -> str:
         ("[{play: welcom}]", 'found "welcom", expected a prompt (welcome); did you mean "welcome"?'),
         (
             "[{play: {file: no.wav}}]",
-            'play.prompts.file: found "no.wav", and there is no such file, expected a WAV',
+            'play.file: found "no.wav", and there is no such file, expected a WAV',
         ),
         ("[{play: {file: ../x.wav}}]", "which is outside the directory of the dialplan"),
         (
@@ -53,10 +53,10 @@ def one(do: str, rest: str = "") -> str:
         ),
         (
             "[{bridge: ['sip:1@pbx', 'webrtc:ana']}]",
-            'bridge.to[1]: found "ana", expected a person of the config',
+            'bridge[1]: found "ana", expected a person of the config',
         ),
         ("[{bridge: 'nonsense'}]", 'found "nonsense", expected sip:USER@TRUNK, NUMBER@TRUNK, tel:+NUMBER or'),
-        ("[{goto: nowhere}]", 'goto.flow: found "nowhere", expected a flow (there is none)'),
+        ("[{goto: nowhere}]", 'goto: found "nowhere", expected a flow (there is none)'),
         ("[{say: '${fron}'}]", "found ${fron}, expected one of agent, choice, date, "),
         ("[{say: '${fron}'}]", 'did you mean "from"?'),
         ("[{say: '${from'}]", "expected a variable as ${name}"),
