@@ -7,7 +7,7 @@ Everything runs on the core's event loop; callbacks are synchronous and must not
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import CallId
@@ -206,6 +206,24 @@ class BackendError(RemoteError):
         self.kind: FaultKind = kind
 
 
+@dataclass(frozen=True, slots=True)
+class BackendHealth:
+    """A session's connection at one moment."""
+
+    backlog_ms: float
+    """Caller's audio waiting to be sent."""
+    dropped_ms: float
+    """Of it thrown away since the session began."""
+    ping_ms: float | None
+    """Last round trip (WebSocket ping); None before the first."""
+    unanswered_s: float
+    """Age of the oldest ping without an answer; 0 when there is none."""
+
+
+WELL: Final = BackendHealth(0.0, 0.0, None, 0.0)
+"""Of a session without a connection."""
+
+
 class BackendSink(Protocol):
     """Whoever owns a backend."""
 
@@ -263,6 +281,9 @@ class Backend(Protocol):
     @property
     def dropped_ms(self) -> float:
         """Caller audio dropped because the connection was too slow."""
+
+    def health(self) -> BackendHealth:
+        """How the connection does now; asked several times a second."""
 
     async def close(self) -> None:
         """End the session; idempotent, never raises."""

@@ -9,10 +9,12 @@ import msgspec
 
 from gateway.backends import live_events as live
 from gateway.backends.contract import (
+    WELL,
     BackendCapabilities,
     BackendContext,
     BackendError,
     BackendEvent,
+    BackendHealth,
     BackendLost,
     BackendSink,
     ClientRequest,
@@ -263,6 +265,10 @@ class OpenAILiveBackend:
         if self._link is not None:
             for message in messages:
                 self._link.send(message)
+
+    def health(self) -> BackendHealth:
+        """How the connection does."""
+        return self._link.health() if self._link is not None else WELL
 
     @property
     def dropped_ms(self) -> float:

@@ -10,9 +10,11 @@ import msgspec
 
 from gateway.backends import realtime_events as rt
 from gateway.backends.contract import (
+    WELL,
     BackendCapabilities,
     BackendContext,
     BackendError,
+    BackendHealth,
     BackendLost,
     BackendSink,
     ClientRequest,
@@ -223,6 +225,10 @@ class OpenAIRealtimeBackend:
         if self._link is not None:
             for message in messages:
                 self._link.send(message)
+
+    def health(self) -> BackendHealth:
+        """How the connection does."""
+        return self._link.health() if self._link is not None else WELL
 
     @property
     def dropped_ms(self) -> float:

@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType
 from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_exponential, wait_random
 
-from gateway.backends.contract import BackendError, FaultKind
+from gateway.backends.contract import BackendError, BackendHealth, FaultKind
 from gateway.core.audio import PTIME_MS
 from gateway.observe.log import get_logger
 
@@ -33,6 +33,7 @@ CONTROL_MESSAGES: Final = 256
 """How many may wait for a peer that does not read."""
 MAX_MESSAGE_BYTES: Final = 16 << 20
 _HEARTBEAT_S: Final = 10.0
+PING_S: Final = 0.5
 _HANDSHAKE_TIMEOUT_S: Final = 5.0
 _GOODBYE_S: Final = 0.5
 _NORMAL_CODES: Final = frozenset({0, WSCloseCode.OK})
@@ -85,6 +86,10 @@ class WebSocketLink:
         self._closing = False
         self._slow = False
         """The connection did not take all there was when the sender last had its turn."""
+        self._pongs: deque[bytes] = deque(maxlen=8)
+        self._ping_number = 0
+        self._pinged_s: float | None = None
+        self._ping_ms: float | None = None
         self.dropped_frames = 0
         """Audio messages thrown away."""
         self.closed_normally = False
@@ -107,6 +112,7 @@ class WebSocketLink:
         self._tasks = [
             asyncio.create_task(self._receive(self._socket), name="backend receive"),
             asyncio.create_task(self._send(self._socket), name="backend send"),
+            asyncio.create_task(self._ping(self._socket), name="backend ping"),
         ]
 
     async def _handshake(self, timeout_s: float) -> ClientWebSocketResponse:
@@ -119,6 +125,7 @@ class WebSocketLink:
                     max_msg_size=self._max_message_bytes,
                     heartbeat=_HEARTBEAT_S,
                     autoclose=True,
+                    autoping=False,
                 )
         except aiohttp.WSServerHandshakeError as exc:
             busy = exc.status == 429 or exc.status >= 500
@@ -168,6 +175,8 @@ class WebSocketLink:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
+                while self._pongs:
+                    await ws.pong(self._pongs.popleft())
                 while self._control:
                     await ws.send_frame(self._finish(self._control.popleft()), WSMsgType.TEXT)
                 # What the transport still holds is late already; the next frame's wake-up looks again.
@@ -182,11 +191,42 @@ class WebSocketLink:
             message = await ws.receive()
             if message.type is WSMsgType.TEXT:
                 self._deliver(self._on_message, message.data)
+            elif message.type is WSMsgType.PING:
+                self._pongs.append(message.data)
+                self._wake.set()
+            elif message.type is WSMsgType.PONG:
+                self._ponged(message.data)
             elif message.type is WSMsgType.BINARY and self._on_binary is not None:
                 self._deliver(self._on_binary, message.data)
             else:
                 self._lose(self._reason(message, ws.exception()))
                 return
+
+    async def _ping(self, ws: ClientWebSocketResponse) -> None:
+        """Find out how long the service takes to answer anything at all."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(PING_S)
+            if self._pinged_s is None:
+                self._pinged_s = clock()
+                self._ping_number += 1
+                try:
+                    await ws.ping(b"%d" % self._ping_number)
+                except (aiohttp.ClientError, ConnectionError) as exc:
+                    self._lose(BackendError("lost", f"connection lost while sending: {exc}", retryable=True))
+                    return
+
+    def _ponged(self, payload: bytes) -> None:
+        """Heartbeats of aiohttp have no number."""
+        if self._pinged_s is not None and payload == b"%d" % self._ping_number:
+            self._ping_ms = (asyncio.get_running_loop().time() - self._pinged_s) * 1000
+            self._pinged_s = None
+
+    def health(self) -> BackendHealth:
+        """How the connection does now."""
+        waits_s = 0.0 if self._pinged_s is None else asyncio.get_running_loop().time() - self._pinged_s
+        backlog_ms = float(len(self._audio) * PTIME_MS)
+        return BackendHealth(backlog_ms, self.dropped_ms, self._ping_ms, waits_s)
 
     def _reason(self, last: aiohttp.WSMessage, failure: BaseException | None) -> BackendError:
         """What ended the connection, by the last thing that was received."""

@@ -16,9 +16,11 @@ import aiohttp
 
 from gateway.backends import media_stream_messages as wire
 from gateway.backends.contract import (
+    WELL,
     BackendCapabilities,
     BackendContext,
     BackendError,
+    BackendHealth,
     BackendLost,
     BackendSink,
     ClientRequest,
@@ -222,6 +224,10 @@ class TwilioMediaStreamsBackend:
         if self._link is not None and self._sink is not None:
             for message in messages:
                 self._link.send(message)
+
+    def health(self) -> BackendHealth:
+        """How the connection does."""
+        return self._link.health() if self._link is not None else WELL
 
     @property
     def dropped_ms(self) -> float:

@@ -65,6 +65,7 @@ class AgentLine:
         self._send_audio: Callable[[bytes], None] | None = None
         self._gateway_turns = False
         """The service does not say when the caller speaks."""
+        self._interruptible = True
         self._hear_caller = True
         self._answer_due = False
         """The service has heard a turn of the caller to its end."""
@@ -90,6 +91,10 @@ class AgentLine:
         self._backend = backend
         self._send_audio = backend.send_audio
         self._gateway_turns = not backend.capabilities.turn_events
+        self._interruptible = backend.capabilities.interruptible
+        if not self._interruptible:
+            # A full-duplex service falls silent by itself, and would not know what was flushed.
+            policy = policy.model_copy(update={"action": "notify"})
         self._turns = TurnTaking(policy, self.pcm_format.sample_rate_hz, self._clock)
         if self._journal.figures.instructions:
             backend.tell(ai.Instructions(self._journal.figures.instructions))
@@ -123,7 +128,7 @@ class AgentLine:
     def wish(self, wish: Wish) -> None:
         """Carry out what the peer asks for in writing. Raises `RefusedEventError`."""
         if isinstance(wish, Silence):
-            if self._heard:
+            if self._heard and self._interruptible:
                 self._cut(self._clock())
             if wish.cancel and self._backend is not None:
                 self._backend.interrupt("")
@@ -179,7 +184,7 @@ class AgentLine:
         if self._backend is None or self.parked:
             return
         self._turns.on_dtmf()
-        if self._heard:
+        if self._heard and self._interruptible and not self._gateway_turns:
             self._cut(self._clock())
         self._backend.send_dtmf(digit)
 
@@ -196,7 +201,7 @@ class AgentLine:
         """The service answers the caller's turn: what it said before that is out of date."""
         if not self.spoken.knows(item_id):
             self._answer_due = False
-            if self._heard:
+            if self._heard and self._interruptible:
                 self._cut(self._meter.barge_in_from(self._clock()))
 
     def on_backend_event(self, event: ai.BackendEvent) -> None:

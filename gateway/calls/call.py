@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from gateway.calls import checkpoint
-from gateway.calls.agent import AgentLostError, AgentSession
+from gateway.calls.agent import AgentDialogue
+from gateway.calls.agent_link import AgentLink, AgentLostError
 from gateway.calls.bridge import Bridge
 from gateway.calls.desk import CallDesk
 from gateway.calls.endings import by_fault, by_step
@@ -79,14 +80,18 @@ class Call:
             mix_rate_hz=settings.mix_rate_hz,
             inherited=adopted,
         )
-        self._agent = AgentSession(
+        link = AgentLink(
             self._bridge.agent,
             self._events,
             journal,
+            settings.agents,
             settings.make_backend,
+            settings.breakers,
             clock,
-            self._enter,
-            self._keep,
+            self._say_wait,
+        )
+        self._agent = AgentDialogue(
+            self._bridge.agent, link, self._events, journal, clock, self._enter, self._keep
         )
         self._verbs = CallVerbs(
             leg,
@@ -106,7 +111,7 @@ class Call:
             self._verbs.persons,
             settings,
             gate,
-            lambda: bool(self._agent.name) and self._agent.failure is None,
+            lambda: link.backend is not None,
         )
         """What may be done with the call from outside."""
         self._log = log.bind(call_id=self.id)
@@ -145,7 +150,7 @@ class Call:
         finally:
             await self.desk.close()
             self._verbs.persons.close()
-            await self._agent.release()
+            await self._agent.link.release()
             self._bridge.close()
         self._enter(CallState.ENDED)
         return self._journal.record(termination)
@@ -257,6 +262,11 @@ class Call:
             if event is None and not self._events.leg_closed:
                 self._log.warning("the leg did not end in time")
                 return
+
+    def _say_wait(self) -> None:
+        """The agent's service is being looked for."""
+        rate_hz = self._leg.pcm_format.sample_rate_hz
+        self._bridge.play_prompt(self._settings.sounds.filler(self._verbs.language, rate_hz))
 
     def _enter(self, state: CallState) -> None:
         if state is not self._state:

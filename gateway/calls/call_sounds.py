@@ -26,6 +26,10 @@ class CallSounds:
             return await self._synthesiser.speak(prompt.text, prompt.language, sample_rate_hz)
         return await self._files.pcm(prompt.path, sample_rate_hz)
 
+    def filler(self, language: str, sample_rate_hz: int) -> bytes:
+        """What is said when something takes time."""
+        return self._own[sample_rate_hz].pcm("please_wait", language)
+
     def apology(self, language: str, sample_rate_hz: int) -> bytes:
         """What is said when nothing else can be."""
         return self._own[sample_rate_hz].pcm("apology", language)

@@ -57,8 +57,6 @@ class CallEvents:
         self._journal = journal
         self._clock = clock
         self._inbox: asyncio.Queue[CallEvent] = asyncio.Queue(_INBOX)
-        self.on_lost: Callable[[ai.BackendError], None] | None = None
-        """Told in the order of events that the backend is gone."""
         self.leg_closed = False
         """Whether the caller's leg is over."""
 
@@ -89,9 +87,6 @@ class CallEvents:
                 raise CallEndedError(Termination(Reason.RTP_TIMEOUT, f"{event.silent_s:.0f} s without RTP"))
             case EndRequested():
                 raise CallEndedError(Termination(event.reason, event.detail))
-            case ai.BackendLost():
-                if self.on_lost is not None:
-                    self.on_lost(event.error)
         return event
 
     async def during(

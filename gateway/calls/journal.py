@@ -94,6 +94,12 @@ class Journal:
         if self._watcher is not None:
             self._watcher(event)
 
+    @property
+    def starved_ms(self) -> float:
+        """How much of the agent's words came too late, in frames of 20 ms."""
+        quality = self.figures.quality
+        return 20.0 * quality.underruns if quality is not None else 0.0
+
     def caller_finished(self, item_id: str) -> None:
         """The caller's turn is over."""
         self.meter.turn_over()

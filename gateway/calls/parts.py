@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from gateway.calls.agent import MakeBackend
+from gateway.calls.agent_link import Breakers, MakeBackend
 from gateway.calls.dialling import Dialler
 from gateway.calls.queues import CallQueues
 from gateway.calls.ticker import Ticker
@@ -27,6 +27,9 @@ class Sounds(Protocol):
 
     async def pcm(self, prompt: Prompt, sample_rate_hz: int) -> bytes:
         """PCM of a prompt. Raises `LocalError` when it cannot be read or spoken."""
+
+    def filler(self, language: str, sample_rate_hz: int) -> bytes:
+        """What is said when something takes time; PCM."""
 
     def apology(self, language: str, sample_rate_hz: int) -> bytes:
         """What is said when nothing else can be; PCM."""
@@ -48,6 +51,7 @@ class CallSettings:
 
     agents: Mapping[str, AgentConfig]
     make_backend: MakeBackend
+    breakers: Breakers
     sounds: Sounds
     dialler: Dialler
     http: HttpClient

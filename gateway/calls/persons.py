@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from gateway.calls.agent import AgentSession
+from gateway.calls.agent import AgentDialogue
 from gateway.calls.bridge import Bridge
 from gateway.calls.checkpoint import pack_party
 from gateway.calls.dialling import Hunt, RingAbout
@@ -56,7 +56,7 @@ class Persons:
         journal: Journal,
         events: CallEvents,
         bridge: Bridge,
-        agent: AgentSession,
+        agent: AgentDialogue,
         settings: CallSettings,
         enter: Callable[[CallState], None],
         keep: Callable[[], None],

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
-from gateway.calls.agent import AgentLostError, AgentSession, TalkLimits
+from gateway.calls.agent import AgentDialogue, TalkLimits
+from gateway.calls.agent_link import AgentLostError
 from gateway.calls.bridge import Bridge
 from gateway.calls.dialling import NotReachedError
 from gateway.calls.endings import by_fault, by_step
@@ -53,7 +54,7 @@ class CallVerbs:
         journal: Journal,
         events: CallEvents,
         bridge: Bridge,
-        agent: AgentSession,
+        agent: AgentDialogue,
         settings: CallSettings,
         enter: Callable[[CallState], None],
         keep: Callable[[], None],
@@ -106,8 +107,9 @@ class CallVerbs:
 
     def prewarm(self, request: TalkRequest) -> None:
         """Connect the agent that will talk first while the phone still rings."""
-        config = self._settings.agents[request.agent]
-        self._agent.start(request.agent, config, self._variables, self._tools(request))
+        tools = self._tools(request)
+        self._agent.offer(tools)
+        self._agent.link.start(request.agent, self._variables, tools)
 
     async def ring(self, early: Prompt | None = None) -> None:
         """180, once."""
@@ -124,10 +126,11 @@ class CallVerbs:
         if self.answered:
             return
         await self.ring()
-        if self._agent.name:
-            budget_ms = self._settings.agents[self._agent.name].answer_budget_ms
+        link = self._agent.link
+        if link.name:
+            budget_ms = self._settings.agents[link.name].answer_budget_ms
             deadline = self.monotonic() + budget_ms / 1000
-            while not self._agent.settled:
+            while not link.settled:
                 if await self._events.next(deadline) is None:
                     break
         self._enter(CallState.ANSWERING)
@@ -238,15 +241,15 @@ class CallVerbs:
 
     async def talk(self, request: TalkRequest) -> str:
         """The conversation with an agent."""
-        config = self._settings.agents.get(request.agent)
-        if config is None:
+        if request.agent not in self._settings.agents:
             raise StepFailedError("error", f"there is no agent {request.agent}")
-        tools = self._tools(request)
-        if self._agent.name and not self._agent.serves(request.agent, tools):
-            await self._agent.release()
+        tools, link = self._tools(request), self._agent.link
+        if link.name and not link.serves(request.agent, tools):
+            await link.release()
         if request.instructions:
             self._journal.figures.instructions = request.instructions
-        self._agent.start(request.agent, config, self._variables, tools)
+        self._agent.offer(tools)
+        link.start(request.agent, self._variables, tools)
         await self.answer()
         self._bridge.set_agent("speak")
         try:

@@ -38,5 +38,7 @@ class AgentBase(Section):
     """Language of the gateway's own prompts (apologies)."""
     answer_budget_ms: Annotated[int, Field(ge=0, le=60000), NO_TRUTH_VALUE] = 3000
     """How long the phone may ring while the backend connects, before the call is answered anyway."""
+    fallback: list[str] = Field(default_factory=list)
+    """Agents that take over when this one's service fails, in order; they get to know what was said."""
     barge_in: BargeInConfig = BargeInConfig()
     """What happens when the caller speaks while the agent does."""

@@ -33,6 +33,7 @@ class TimelineKind(StrEnum):
     BACKEND_CONNECTING = "backend_connecting"  # backend, attempt
     BACKEND_READY = "backend_ready"  # took_ms
     BACKEND_FAULT = "backend_fault"  # fault, detail, retryable
+    FALLBACK = "fallback"  # agent: it takes over
     BACKEND_NOTICE = "backend_notice"  # code, message
     ANSWERED = "answered"  # setup_ms
     MEDIA = "media"  # codec, ptime_ms, srtp, held

@@ -29,6 +29,8 @@ class ScriptedBackend:
         self.history: tuple[ai.Utterance, ...] = ()
         self.heard = bytearray()
         """The caller's audio."""
+        self.condition = ai.WELL
+        """Of the connection; to be set."""
         self.played_items: list[str] = []
         """Items that were played to their end."""
         self.closed = False
@@ -81,6 +83,10 @@ class ScriptedBackend:
     def played(self, item_id: str) -> None:
         """Note it."""
         self.played_items.append(item_id)
+
+    def health(self) -> ai.BackendHealth:
+        """As the scenario says."""
+        return self.condition
 
     def send_dtmf(self, digit: str) -> None:
         """Note it."""

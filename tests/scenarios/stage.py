@@ -77,6 +77,7 @@ class Stage:
         first_talk: TalkRequest | None = TALK,
         gate: Gate | None = None,
         stage: checkpoint.Stage = "agent",
+        fallback: tuple[str, ...] = (),
         **around: Any,
     ) -> None:
         """`openings`: of the sessions, in order; later ones open well. With `journal`: a call taken over.
@@ -93,9 +94,12 @@ class Stage:
         self.journal = journal or Journal(self._facts(), self.clock)
         self._openings = iter(openings)
         self._opened = asyncio.Event()
-        agent = OpenAIRealtimeAgent(backend="openai_realtime", answer_budget_ms=answer_budget_ms)
+        agent = OpenAIRealtimeAgent(
+            backend="openai_realtime", answer_budget_ms=answer_budget_ms, fallback=list(fallback)
+        )
+        agents = {AGENT: agent} | dict.fromkeys(fallback, OpenAIRealtimeAgent(backend="openai_realtime"))
         self.journal.figures.agent = AGENT
-        self.settings = surroundings({AGENT: agent}, self._make_backend, self.clock, **around)
+        self.settings = surroundings(agents, self._make_backend, self.clock, **around)
         facts = CallFactsView(self.leg.kind, "inbound", "200", "100")
         self.call = Call(
             self.leg,

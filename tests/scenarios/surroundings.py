@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from gateway.backends import contract as ai
+from gateway.calls.agent_link import Breakers
 from gateway.calls.dialling import Dialler, NoDialler
 from gateway.calls.parts import CallSettings
 from gateway.calls.queues import CallQueues
@@ -22,6 +23,10 @@ APOLOGY = 3000
 """Sample value of the apology, which lasts a second."""
 
 
+FILLER = 3300
+"""Sample value of what is said when something takes time, half a second."""
+
+
 class SteadySounds:
     """Every prompt is a steady value for a while: `{"menu": (1500, 400)}` is 400 ms of 1500."""
 
@@ -35,6 +40,10 @@ class SteadySounds:
             raise SoundError(f"there is no sound {name}")
         value, duration_ms = self._prompts[name]
         return steady(value, duration_ms * sample_rate_hz // 8000)
+
+    def filler(self, _language: str, sample_rate_hz: int) -> bytes:
+        """Half a second."""
+        return steady(FILLER, 500 * sample_rate_hz // 8000)
 
     def apology(self, _language: str, sample_rate_hz: int) -> bytes:
         """A second."""
@@ -82,6 +91,7 @@ def surroundings(
     return CallSettings(
         agents=agents,
         make_backend=make_backend,
+        breakers=Breakers(),
         sounds=SteadySounds(prompts or {}),
         dialler=dialler or NoDialler(),
         http=ScriptedHttp(http or {}),

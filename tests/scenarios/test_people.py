@@ -227,6 +227,7 @@ async def test_the_call_ends_with_the_last_person_when_the_agent_was_sent_away()
         await stage.later(500)
         exchange.phones[ANNA].leg.peer.hang_up()
         record = await stage.over()
+        await exchange.quiet()
     assert record.reason is Reason.PARTY_HANGUP
 
 

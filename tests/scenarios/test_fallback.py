@@ -1,0 +1,126 @@
+"""Services that are lost, hang or crawl, and the agents that take over from them."""
+
+from dataclasses import replace
+
+from gateway.backends import contract as ai
+from gateway.backends.contract import BackendError
+from gateway.core.call_state import CallState
+from gateway.core.record import TimelineKind as K
+from gateway.core.termination import Reason
+from tests.scenarios.scripted_backend import Opening, ScriptedBackend
+from tests.scenarios.stage import AGENT, Stage
+from tests.scenarios.surroundings import APOLOGY, FILLER
+
+SECOND = ("second",)
+WELL = Opening()
+DOWN = Opening(error=BackendError("unreachable", "connection refused", retryable=True))
+HEALTHY = ai.BackendHealth(0.0, 0.0, 20.0, 0.0)
+ANSWER = 2000
+
+
+async def converse(stage: Stage) -> ScriptedBackend:
+    """A first exchange that ends with the caller's words."""
+    backend = await stage.talking()
+    backend.condition = HEALTHY
+    backend.answer("item_1", ANSWER, 100, text="hello")
+    backend.emit(ai.SpeechStarted("item_2"), ai.SpeechStopped("item_2"))
+    backend.caller_said("item_2", "billing please")
+    await stage.later(400)
+    return backend
+
+
+async def hang_up(stage: Stage) -> None:
+    stage.leg.peer.hang_up()
+    await stage.over()
+
+
+async def test_a_service_that_is_down_at_first_is_replaced_before_anybody_notices() -> None:
+    async with Stage([DOWN, WELL], fallback=SECOND) as stage:
+        second = await stage.session(2)
+        await second.until_told("greet")
+        assert second.context.agent == "second"
+        assert stage.journal.figures.agent == "second"
+        await hang_up(stage)
+    assert stage.caller.heard_ms(FILLER) == 0
+
+
+async def test_the_standby_goes_on_with_the_conversation_when_the_service_stays_away() -> None:
+    async with Stage([WELL, WELL, DOWN], fallback=SECOND) as stage:
+        first = await converse(stage)
+        first.lose()
+        lost_at = stage.clock()
+        standby = await stage.session(2)
+        while not stage.events(K.FALLBACK):
+            await stage.later(20)
+        assert stage.clock() - lost_at < 3.0
+        assert standby.context.agent == "second"
+        assert [line.text for line in standby.history] == ["hello", "billing please"]
+        await standby.until_told("resume")
+        standby.answer("item_9", 2500, 200)
+        await stage.later(500)
+        assert stage.caller.heard_ms(2500) == 200
+        assert stage.call.state is CallState.TALKING
+        await hang_up(stage)
+
+
+async def test_a_frozen_service_is_replaced_and_the_caller_is_told_to_wait() -> None:
+    async with Stage([WELL, replace(WELL, takes_s=1.0)], fallback=SECOND) as stage:
+        first = await converse(stage)
+        frozen_at = stage.clock()
+        first.condition = replace(HEALTHY, unanswered_s=1.0)
+        while FILLER not in stage.caller.heard:
+            await stage.later(20)
+        assert stage.clock() - frozen_at < 1.5
+        second = await stage.session(2)
+        await second.until_told("resume")
+        assert stage.clock() - frozen_at < 3.0
+        assert first.closed
+        await stage.later(1000)
+        assert second.heard_ms > 900
+        await hang_up(stage)
+
+
+async def test_a_standby_that_was_not_needed_is_let_go() -> None:
+    async with Stage([WELL, WELL], fallback=SECOND) as stage:
+        first = await converse(stage)
+        first.condition = replace(HEALTHY, ping_ms=900.0)
+        await stage.later(1500)
+        standby = await stage.session(2)
+        first.condition = HEALTHY
+        await stage.later(20_000)
+        assert standby.closed
+        assert standby.told == []
+        assert not stage.events(K.FALLBACK)
+        assert stage.caller.heard_ms(FILLER) == 0
+        await hang_up(stage)
+
+
+async def test_a_quick_reconnect_is_not_worth_a_word() -> None:
+    async with Stage([WELL, replace(WELL, takes_s=0.3)]) as stage:
+        first = await converse(stage)
+        first.lose()
+        await (await stage.session(2)).until_told("resume")
+        await stage.later(1000)
+        assert stage.caller.heard_ms(FILLER) == 0
+        await hang_up(stage)
+
+
+async def test_when_all_fail_the_caller_hears_an_apology() -> None:
+    async with Stage([WELL, DOWN, DOWN], fallback=SECOND) as stage:
+        first = await converse(stage)
+        first.lose()
+        record = await stage.over(within_s=15.0)
+    assert record.reason in (Reason.BACKEND_LOST, Reason.BACKEND_UNREACHABLE)
+    assert stage.caller.heard_ms(APOLOGY) == 1000
+
+
+async def test_a_service_that_fails_for_all_calls_is_not_even_tried() -> None:
+    async with Stage([WELL], fallback=SECOND) as stage:
+        breaker = stage.settings.breakers.of(AGENT)
+        for _ in range(6):
+            breaker.failed(stage.clock())
+        await stage.later(200)
+        served = [backend for backend in stage.backends if backend.told]
+        assert [backend.context.agent for backend in served] == ["second"]
+        assert "not tried" in str(stage.events(K.BACKEND_FAULT)[0].fields["detail"])
+        await hang_up(stage)
