@@ -74,8 +74,8 @@ async def test_a_frozen_service_is_replaced_and_the_caller_is_told_to_wait() -> 
         second = await stage.session(2)
         await second.until_told("resume")
         assert stage.clock() - frozen_at < 3.0
-        assert first.closed
         await stage.later(1000)
+        assert first.closed
         assert second.heard_ms > 900
         await hang_up(stage)
 
