@@ -5,9 +5,10 @@
       └── agent no longer heard ──┴──────────────────────────────── taken
 
 What suffices for a pause, which can be taken back, is less than what suffices to stop for good. Words
-are confirmed speech of `min_words_s`, counted over short bursts ("Stop. Please stop."), or any that
-goes on for 600 ms after the pause. A pause for a mere noise makes it shy: for a while only a confirmed
-burst pauses again. The other actions know no pause: `taken` follows on confirmed speech of 128 ms.
+are confirmed speech of `min_words_s`, counted from the first of bursts that follow each other ("Stop.
+Please stop."), or any that goes on for 600 ms after the pause. A pause for a mere noise makes it shy:
+for a while only a confirmed burst pauses again. The other actions know no pause: `taken` follows on
+confirmed speech of 120 ms.
 """
 
 from dataclasses import dataclass
@@ -83,8 +84,8 @@ class Interruption:
         """A burst of the line belongs to the pause."""
         self._confirmed = False
         self._backend_heard = False
-        self._earlier_s = 0.0
-        """Speech of bursts before this one that belong to it."""
+        self._earlier_onset_s = 0.0
+        """Of the bursts before this one that belong together."""
         self._earlier_end_s = float("-inf")
         self._shy_until_s = 0.0
         self._shy_s = _SHY_S
@@ -154,7 +155,7 @@ class Interruption:
         if not confirmed and waited_s >= _CONFIRM_S:
             burst.futile = True
             return self._resume("noise", now)
-        if confirmed and burst.duration_s + self._earlier(burst) >= self._rules.min_words_s:
+        if confirmed and burst.last_loud_s - self._began_to_speak(burst) >= self._rules.min_words_s:
             return self._take(self._onset_s)
         if waited_s < DECIDE_S - FRAME_S / 2:
             return _NOTHING
@@ -163,10 +164,10 @@ class Interruption:
         burst.futile = True
         return self._resume("backchannel", now)
 
-    def _earlier(self, burst: Burst) -> float:
-        """Speech shortly before; a burst must be more than a click to add to it."""
+    def _began_to_speak(self, burst: Burst) -> float:
+        """The burst's onset, or that of one shortly before; to join it, it must be more than a click."""
         near = 0 <= burst.onset_s - self._earlier_end_s < _AGAIN_S
-        return self._earlier_s if near and burst.duration_s >= _GUARD_S else 0.0
+        return self._earlier_onset_s if near and burst.duration_s >= _GUARD_S else burst.onset_s
 
     # ---- what else tells ----------------------------------------------------------------------
 
@@ -231,15 +232,15 @@ class Interruption:
             self._shy_s = min(_SHY_MAX_S, self._shy_s * 2)
             return (ResumeBot("noise", paused_ms),)
         duration_s = self._end_s - self._onset_s
-        near = self._onset_s - self._earlier_end_s < _AGAIN_S
-        self._earlier_s = duration_s + (self._earlier_s if near else 0.0)
+        if self._onset_s - self._earlier_end_s >= _AGAIN_S:
+            self._earlier_onset_s = self._onset_s
         self._earlier_end_s = self._end_s
         return (Backchannel(self._onset_s, duration_s * 1000), ResumeBot("backchannel", paused_ms))
 
     def _take(self, onset_s: float) -> tuple[TurnEvent, ...]:
         self._stage = _Stage.TAKEN
         self._backend_heard = False
-        self._earlier_s = 0.0
+        self._earlier_end_s = float("-inf")
         if self._rules.action is OnInterruption.NOTIFY:
             return (TalkOver(onset_s),)
         self._shy_s = _SHY_S
