@@ -67,9 +67,10 @@ class StandInCore:
         """Bytes as they are."""
         self._writer.write(data)
 
-    def play(self, leg: LegId, pcm: bytes, mark: int = 1, *, last: bool = False) -> None:
+    def play(self, leg: LegId, pcm: bytes, mark: int = 1, *, last: bool = False, live: bool = False) -> None:
         """Audio for a leg."""
-        self._writer.write(pack_play(leg, Mark(mark), PlayFlag.LAST if last else PlayFlag.NONE, pcm))
+        flags = (PlayFlag.LAST if last else PlayFlag.NONE) | (PlayFlag.LIVE if live else PlayFlag.NONE)
+        self._writer.write(pack_play(leg, Mark(mark), flags, pcm))
 
     async def expect(
         self,

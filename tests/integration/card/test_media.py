@@ -104,6 +104,16 @@ async def test_marks_and_flush_say_what_was_heard(cards: Rack) -> None:
     await phone.hang_up()
 
 
+async def test_live_audio_is_kept_short(cards: Rack) -> None:
+    core, phone, leg = await connected(cards)
+    core.send(wire.Pause(leg))
+    core.play(leg, tone(500, 1000), 9, live=True)
+    core.send(wire.Flush(leg, 22))
+    flushed = await core.expect(wire.Flushed)
+    assert (flushed.mark, flushed.dropped_ms) == (9, 80)
+    await phone.hang_up()
+
+
 async def test_pause_and_resume(cards: Rack) -> None:
     core, phone, leg = await connected(cards)
     core.play(leg, tone(500, 5000), 1)

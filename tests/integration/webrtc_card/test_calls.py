@@ -117,6 +117,15 @@ async def test_a_flush_is_silent_within_150_ms(core: StandInCore) -> None:
         assert last_loud_s - flushed_s < 0.150
 
 
+async def test_live_audio_is_kept_short(core: StandInCore) -> None:
+    async with Client() as client:
+        leg = await client.call(core)
+        core.send(wire.Pause(leg))
+        core.play(leg, tone(700, 1000, RATE_HZ), live=True)
+        core.send(wire.Flush(leg, 22))
+        assert (await core.expect(wire.Flushed)).dropped_ms == 80
+
+
 async def test_a_pause_keeps_the_rest(core: StandInCore) -> None:
     async with Client() as client:
         leg = await client.call(core)
