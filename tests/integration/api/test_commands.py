@@ -18,6 +18,7 @@ from gateway.core.ids import CallId
 from gateway.core.record import TimelineKind
 from gateway.core.termination import Reason
 from tests.integration.api.rig import Rig, problem
+from tests.integration.api.test_people import answer, line, sign_in
 
 
 async def talking(rig: Rig) -> str:
@@ -338,3 +339,48 @@ async def test_urls_that_the_configuration_does_not_name(rig: Rig, url: str) -> 
 )
 def test_only_at_and_below_what_is_named(url: str, allowed: bool) -> None:
     assert is_allowed(URL(url), ["https://b.example/", "https://a.example/sounds/"]) is allowed
+
+
+# ---- people ------------------------------------------------------------------------------------------
+
+
+async def test_a_person_is_called_in_whispered_to_and_dropped(rig: Rig) -> None:
+    call_id = await talking(rig)
+    (caller,) = rig.card.legs.values()
+    token = await sign_in(rig)
+    async with line(rig, token) as page, asyncio.TaskGroup() as group:
+        bridging = group.create_task(
+            command(rig, call_id, "bridge", 200, to="webrtc:olivia", ai="listen", ring_s=10)
+        )
+        ring = await page.told("ring")
+        # The call can be steered while the person's page rings.
+        await command(rig, call_id, "agent", ai="listen")
+        async with answer(rig, token, ring["ring_id"], page.id) as response:
+            assert response.status == 201, await response.text()
+        key = (await bridging)["party"]
+        (person,) = [leg for leg in rig.card.legs.values() if leg is not caller]
+        async with rig.send("GET", f"/v1/calls/{call_id}") as response:
+            parties = (await response.json())["parties"]
+        assert [(party["key"], party["role"]) for party in parties] == [("caller", "caller"), (key, "person")]
+        await command(rig, call_id, "mute", party=key, muted=True)
+        await command(rig, call_id, "hold", party=key, held=True)
+        await command(rig, call_id, "hold", party=key, held=False)
+        loudest = {"caller": 0, "person": 0}
+
+        def person_hears() -> bool:
+            """Let 20 ms pass at both ends."""
+            for name, leg in (("caller", caller), ("person", person)):
+                frame = leg.peer.tick()
+                loud = int(np.abs(np.frombuffer(frame, "<i2").astype(int)).max()) if frame else 0
+                loudest[name] = max(loudest[name], loud)
+            return loudest["person"] > 1000
+
+        whisper = await command(rig, call_id, "whisper", 200, to=key, text="The caller is from Berlin.")
+        assert whisper["duration_ms"] > 500
+        await rig.card.until(person_hears)
+        assert loudest["caller"] == 0
+        await command(rig, call_id, "drop", party=key)
+        await rig.card.until(lambda: person.state == "closed")
+    call = rig.service.find(CallId(call_id))
+    assert call is not None
+    assert [party.key for party in call.bridge.parties] == ["caller"]
