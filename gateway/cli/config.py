@@ -33,11 +33,12 @@ def check(
     from gateway.config.listening import is_loopback
     from gateway.config.loader import load
     from gateway.config.printable import as_yaml
-    from gateway.dialplan.loader import load_plan
+    from gateway.dialplan.loader import load_dialplan
+    from gateway.dialplan.surroundings import surroundings_of
 
     loaded = load(file)
     config = loaded.config
-    plan = load_plan(config.dialplans, list(config.agents))
+    plan = load_dialplan(config.dialplans, surroundings_of(config))
     if show:
         typer.echo(as_yaml(loaded), nl=False)
         return

@@ -1,7 +1,5 @@
 """From a directory of dialplan files to a checked `Dialplan`."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -15,9 +13,6 @@ from gateway.dialplan.dialplan import Dialplan, Route, Settings
 from gateway.dialplan.index import RouteIndex
 from gateway.dialplan.language.patterns import parse_pattern
 from gateway.dialplan.match import Conditions, NumberCondition
-from gateway.dialplan.plan import Decision, Plan
-from gateway.dialplan.plan import Route as NumberRoute
-from gateway.dialplan.runtime import CallFactsView
 from gateway.dialplan.sources import Sources
 from gateway.dialplan.surroundings import Surroundings
 
@@ -63,25 +58,3 @@ def everything_to_the_first_agent(surroundings: Surroundings) -> Dialplan:
         index=RouteIndex([conditions]),
         agent_blocks=agent_blocks(surroundings.agents),
     )
-
-
-def load_plan(directory: Path | None, agents: Sequence[str]) -> Plan:
-    """As `load_dialplan`, for callers that only ask which agent answers a number."""
-    return _ByNumber(load_dialplan(directory, Surroundings(tuple(agents), None, None)))
-
-
-class _ByNumber(Plan):
-    """A dialplan that is asked for numbers alone."""
-
-    def __init__(self, dialplan: Dialplan) -> None:
-        names = tuple(NumberRoute(route.name, "", "") for route in dialplan.routes)
-        object.__setattr__(self, "routes", names)
-        object.__setattr__(self, "dialplan", dialplan)
-
-    dialplan: Dialplan
-
-    def route(self, number: str) -> Decision:
-        """The agent that talks first."""
-        facts = CallFactsView("sip", "inbound", number, "")
-        decision = self.dialplan.decide(facts, datetime.now(UTC))
-        return Decision(decision.route_name, decision.first_agent or None)

@@ -29,3 +29,8 @@ def test_a_thousand_short_calls() -> None:
 def test_a_peer_on_a_bad_network_is_heard_whole_and_soon() -> None:
     done = subprocess.run([sys.executable, "-m", "tests.bench.webrtc_uplink"], check=False)
     assert done.returncode == 0
+
+
+def test_a_dialplan_of_ten_thousand_routes_decides_within_a_millisecond() -> None:
+    done = subprocess.run([sys.executable, "-m", "tests.bench.dialplan_matching"], check=False)
+    assert done.returncode == 0
