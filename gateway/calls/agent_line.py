@@ -12,7 +12,7 @@ from typing import Final
 from gateway.backends import contract as ai
 from gateway.calls.channel import EventChannel, PlayingNews
 from gateway.calls.journal import Journal
-from gateway.calls.oai_requests import Key, RefusedEventError, Silence, Wish
+from gateway.calls.oai_requests import Key, PeerStats, RefusedEventError, Silence, Wish
 from gateway.calls.spoken import Cut, Run, Spoken, Voice
 from gateway.config.barge_in import BargeInConfig
 from gateway.core import turn_events as turn
@@ -75,7 +75,9 @@ class AgentLine:
         """Wishes of the peer while there is no backend."""
         self._channel: EventChannel | None = None
         if journal.facts.kind == "webrtc":
-            self._channel = EventChannel(journal.figures.agent, send_text, self.wish, clock, opened=inherited)
+            self._channel = EventChannel(
+                journal.figures.agent, send_text, self.wish, self._measured, clock, opened=inherited
+            )
 
     def describe(self) -> str:
         """Who speaks for the agent, for people."""
@@ -151,6 +153,9 @@ class AgentLine:
         if isinstance(request, ai.UserText):
             self._journal.said(request.item_id, ai.Utterance("caller", request.text))
         backend.tell(request)
+
+    def _measured(self, stats: PeerStats) -> None:
+        self._journal.figures.peer = stats
 
     # ---- from the caller's leg ----------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from gateway.backends import contract as ai
 from gateway.calls.oai_events import OaiEvents
-from gateway.calls.oai_requests import RefusedEventError, Silence, Wish, parse_request
+from gateway.calls.oai_requests import PeerStats, RefusedEventError, Silence, Wish, parse_request, read_stats
 from gateway.core.bucket import TokenBucket
 from gateway.observe.log import get_logger
 
@@ -35,14 +35,19 @@ class EventChannel:
         agent: str,
         send: Callable[[str], None],
         act: Callable[[Wish], None],
+        measured: Callable[[PeerStats], None],
         clock: Callable[[], float],
         *,
         opened: bool,
     ) -> None:
-        """`act` carries a wish out, or raises `RefusedEventError`. `opened`: taken over in the middle."""
+        """`act` carries a wish out, or raises `RefusedEventError`. `opened`: taken over in the middle.
+
+        `measured` gets what the peer's browser measures.
+        """
         self._events = OaiEvents(token_hex(8), agent, clock())
         self._send = send
         self._act = act
+        self._measured = measured
         self._clock = clock
         self._opened = opened
         self._waiting: deque[str] = deque(maxlen=_WAITING)
@@ -73,6 +78,10 @@ class EventChannel:
         self._flooded = False
         event_id: str | None = None
         try:
+            stats = read_stats(text)
+            if stats is not None:
+                self._measured(stats)
+                return
             event = parse_request(text, f"item_{token_hex(10)}")
             event_id, wish = event.event_id, event.wish
             if isinstance(wish, Silence) and wish.cancel and not (self._events.answering or self._audible):

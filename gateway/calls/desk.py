@@ -122,7 +122,7 @@ class CallDesk:
         if agent != "away" and not self._serving_agent():
             agent = "away"
         after = self._bridge.agent_role if len(self._bridge.parties) > 1 else self._role_alone()
-        meeting = Meeting(self._bridge, party, self._journal.facts.id)
+        meeting = Meeting(self._bridge, party, self._journal)
         meeting.begin(agent)
         self._start(self._stay(meeting, agent, after))
         return party.key

@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.backends.contract import Utterance
 from gateway.calls.conversation import MAX_TEXT_CHARS, Conversation
+from gateway.calls.oai_requests import PeerStats
 from gateway.core.ids import CallId, CardId
 from gateway.core.record import CallKind, CallRecord, FieldValue, TimelineEvent, TimelineKind
 from gateway.core.termination import Termination
@@ -51,6 +52,8 @@ class Figures:
     setup_ms: float | None = None
     first_utterance_ms: float | None = None
     quality: wire.Quality | None = None
+    peer: PeerStats | None = None
+    """What a WebRTC peer's browser measured last."""
     uplink_dropped_ms: float = 0.0
     recovered: int = 0
     reconnects: int = 0
@@ -67,6 +70,8 @@ class Journal:
         self.events: list[TimelineEvent] = []
         self.conversation = Conversation()
         self._clock = clock
+        self.on_said: list[Callable[[Utterance], None]] = []
+        """Told of everything that is said."""
         self._watcher: Callable[[TimelineEvent], None] | None = None
 
     def watch(self, watcher: Callable[[TimelineEvent], None]) -> None:
@@ -110,6 +115,8 @@ class Journal:
         """Somebody's words are known."""
         self.conversation.add(item_id, utterance)
         if utterance.text:
+            for listener in self.on_said:
+                listener(utterance)
             self.note(TimelineKind.SAID, role=utterance.role, text=utterance.text)
 
     def answered(self, at_s: float) -> None:

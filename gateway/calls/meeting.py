@@ -3,9 +3,10 @@
 import asyncio
 from typing import Literal
 
+from gateway.backends.contract import Utterance
 from gateway.calls.bridge import AgentRole, Bridge
+from gateway.calls.journal import Journal
 from gateway.calls.party import Party
-from gateway.core.ids import CallId
 
 Left = Literal["hung_up", "handed_back"]
 
@@ -13,10 +14,10 @@ Left = Literal["hung_up", "handed_back"]
 class Meeting:
     """One person's part in a call, from the moment they have answered."""
 
-    def __init__(self, bridge: Bridge, party: Party, call_id: CallId) -> None:
+    def __init__(self, bridge: Bridge, party: Party, journal: Journal) -> None:
         self._bridge = bridge
         self._party = party
-        self._call_id = call_id
+        self._journal = journal
         self._handed_back: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def begin(self, agent: AgentRole) -> None:
@@ -25,7 +26,8 @@ class Meeting:
         self._bridge.join(self._party, agent=agent)
         if line is not None:
             line.attach(self._asked)
-            line.joined(self._call_id)
+            line.joined(self._journal.facts.id)
+            self._journal.on_said.append(self._said)
 
     async def last(self, agent_after: AgentRole) -> Left:
         """Until the person leaves. `agent_after`: the agent's part then.
@@ -36,11 +38,17 @@ class Meeting:
         try:
             await asyncio.wait((party.closed, self._handed_back), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            if self._said in self._journal.on_said:
+                self._journal.on_said.remove(self._said)
             self._bridge.hold(self._bridge.caller, False)
             self._bridge.leave(party, agent=agent_after)
             if not party.closed.done():
                 party.close("handed back" if self._handed_back.done() else "the caller has gone")
         return "handed_back" if self._handed_back.done() else "hung_up"
+
+    def _said(self, utterance: Utterance) -> None:
+        if self._party.line is not None:
+            self._party.line.said(utterance.role, utterance.text)
 
     def _asked(self, request: str) -> None:
         """What the person's page wants."""

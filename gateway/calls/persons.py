@@ -153,7 +153,7 @@ class Persons:
             raise
         self._enter(CallState.BRIDGED)
         self._keep()
-        meeting = Meeting(self._bridge, party, self._journal.facts.id)
+        meeting = Meeting(self._bridge, party, self._journal)
         meeting.begin("away")
         return await self._events.during(meeting.last("away"))
 
