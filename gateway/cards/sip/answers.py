@@ -19,9 +19,11 @@ class AnswerWatch:
         agreed: how often offer and answer have been agreed on in this call so far.
         """
         answer = to_tag, sdp
+        if self._last is not None and agreed == self._agreed:
+            return False  # the last one failed
         if answer == self._last:
             return True  # a repetition, which PJSIP passes over
-        if self._last is not None and (provisional or agreed == self._agreed):
+        if self._last is not None and provisional:
             return False
         self._last, self._agreed = answer, agreed
         return True

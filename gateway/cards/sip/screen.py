@@ -8,6 +8,7 @@ Known are (found by sending spoilt messages; a proper peer sends none but the la
 - An address in SDP of more than 253 characters.
 - SDP with a medium that has no connection address, its own or the session's (RFC 8866 §5.7). PJSIP lets
   it pass at first when the medium's port is 0, and then insists on it.
+- SDP with an IPv6 connection address: the wheel has no IPv6, and aborts at the next offer.
 - An answer with SDP to our INVITE after one whose SDP could not be negotiated; see `answers.py`.
 - A digit by INFO whose body is one line without CRLF, which phones do send: PJSIP counts on two more bytes.
   It gets them.
@@ -41,6 +42,7 @@ _TO_TAG_VALUE = re.compile(
 )
 _CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
 _CSEQ_METHOD = re.compile(rb"^cseq[ \t]*:[ \t]*\d+[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
+_IPV6 = re.compile(rb"c=\s*IN\s+IP6\b", re.IGNORECASE)
 _WITH_ADDRESS = (b"c=", b"o=", b"a=rtcp:", b"a=candidate:")
 
 
@@ -90,6 +92,8 @@ def _sdp_fault(body: bytes) -> str | None:
     for line in body.replace(b"\r", b"\n").split(b"\n"):
         if line.startswith(_WITH_ADDRESS) and any(len(word) > _MAX_ADDRESS_BYTES for word in line.split()):
             return "address too long"
+        if _IPV6.match(line):
+            return "IPv6 address"
         if line.startswith(b"m="):
             if media and not (session or current):
                 return "medium without address"

@@ -21,7 +21,7 @@ def test_after_a_failure_nothing_passes() -> None:
     assert watch.passes(b"t", b"unfit", provisional=True, agreed=0)
     assert not watch.passes(b"t", b"fit", provisional=True, agreed=0)
     assert not watch.passes(b"t", b"fit", provisional=False, agreed=0)
-    assert watch.passes(b"t", b"unfit", provisional=True, agreed=0)
+    assert not watch.passes(b"t", b"unfit", provisional=True, agreed=0)
 
 
 def test_another_branch_may_win_but_not_ring() -> None:

@@ -93,3 +93,10 @@ def test_an_info_body_without_crlf(body: bytes, missing: bool) -> None:
     head = b"INFO sip:gw@h SIP/2.0\r\nTo: <sip:gw@h>;tag=x\r\n\r\n"
     assert line_end_missing(head + body) is missing
     assert not line_end_missing(head.replace(b"INFO", b"MESSAGE") + body)
+
+
+def test_an_ipv6_connection_address_is_kept_away() -> None:
+    lines = (b"v=0", b"o=- 1 1 IN IP6 ::1", b"s=-", b"%s", b"t=0 0", b"m=audio 9 RTP/AVP 0")
+    packet = b"INVITE sip:a SIP/2.0\r\n\r\n" + b"\r\n".join(lines) + b"\r\n"
+    assert fault(packet % b"c=IN IP6 ::1") == "IPv6 address"
+    assert fault(packet % b"c=IN IP4 127.0.0.1") is None
