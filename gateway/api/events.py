@@ -159,7 +159,13 @@ class Events:
         now = asyncio.get_running_loop().time
         try:
             async with asyncio.timeout(None) as limit:
-                subscription.on_overflow = lambda: limit.reschedule(now() + _LAST_WORD_S)
+
+                def last_word() -> None:
+                    limit.reschedule(now() + _LAST_WORD_S)
+
+                subscription.on_overflow = last_word
+                if subscription.overflowed:
+                    last_word()
                 told, beat_at = missed, now() + self._heartbeat_s
                 while not await self._wrote_the_end(response, subscription, told):
                     if now() >= beat_at:
@@ -179,7 +185,7 @@ class Events:
         self, response: web.StreamResponse, subscription: Subscription, told: list[Told]
     ) -> bool:
         for each in told:
-            await response.write(told_text(each, self._hub.epoch))
+            await self._write(response, told_text(each, self._hub.epoch))
             if subscription.call_id is not None and each.event.kind is TimelineKind.ENDED:
                 return True
         return subscription.exhausted
@@ -199,8 +205,13 @@ class Events:
         except StoreError:
             await response.write(notice_text("dropped", {"reason": "the database cannot be used"}))
             return False
-        await response.write(HEARTBEAT)
+        await self._write(response, HEARTBEAT)
         return True
+
+    async def _write(self, response: web.StreamResponse, text: bytes) -> None:
+        """Raises `TimeoutError` when the client takes nothing for as long as a beat."""
+        async with asyncio.timeout(self._heartbeat_s):
+            await response.write(text)
 
 
 def _limit_buffer(request: web.Request) -> None:

@@ -93,6 +93,8 @@ class Rig:
         plan = dialplan(PLAN, self.config)
         self.people = People(self.config.users, asyncio.get_running_loop().call_later)
         self.hub = EventHub()
+        self.dropped = asyncio.Event()
+        """A client of an event stream was too slow."""
         self.gate: Callable[[], Gate] | None = None
         """Where calls wait for a decision; None: they don't."""
         self.service = CallService(
@@ -126,13 +128,17 @@ class Rig:
                 dialplan=lambda: plan,
                 heartbeat_s=heartbeat_s,
                 hub=self.hub,
-                on_slow_listener=self.metrics.event_client_dropped,
+                on_slow_listener=self._on_slow_listener,
                 offering=self.pool.offer,
                 not_accepting=lambda: self.closed_because,
                 clock=clock,
             )
         )
         self.server = HttpServer(HttpListen(address="127.0.0.1", port=0), self.metrics, lambda: "", api)
+
+    def _on_slow_listener(self) -> None:
+        self.metrics.event_client_dropped()
+        self.dropped.set()
 
     async def _place(self, order: DialRequest) -> Leg:
         return await self.pool.dial(order)

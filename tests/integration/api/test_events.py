@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.api.event_hub import MAX_CLIENTS, Subscription
+from gateway.api.event_hub import MAX_CLIENTS, MAX_WAITING, Subscription
 from gateway.core.ids import CallId
 from gateway.core.record import TimelineEvent, TimelineKind
 from gateway.core.termination import Reason
@@ -200,6 +200,23 @@ async def test_a_client_that_does_not_read_is_dropped_and_counted(rig: Rig) -> N
         assert await _flood(rig, until_clients=0) > 0
     finally:
         client.close()
+    assert samples(rig.metrics)[SLOW] == 1
+
+
+async def test_a_client_that_stops_reading_is_dropped_before_its_queue_is_full() -> None:
+    async with running(heartbeat_s=0.3) as rig:
+        client = await _slow_client(rig)
+        for _ in range(MAX_WAITING // 2):
+            rig.hub.publish(CallId("call_1"), TimelineEvent(1.0, TimelineKind.NOTE, {"text": "x" * 2000}))
+        loop = asyncio.get_running_loop()
+        received = 0
+        await rig.dropped.wait()
+        with suppress(ConnectionError):
+            while part := await loop.sock_recv(client, 65536):
+                received += len(part)
+        client.close()
+        assert received < MAX_WAITING // 2 * 2000
+        assert rig.hub.clients == 0
     assert samples(rig.metrics)[SLOW] == 1
 
 
