@@ -44,7 +44,10 @@ class Assembly:
         self.problems: list[Problem] = []
 
     def run(self) -> Assembled | None:
-        """The plan; None where it cannot even be looked at as a whole. Raises `ConfigError`."""
+        """The plan, to be looked at as a whole; None where parts of it are missing.
+
+        With `problems` it may refer to things that don't exist. Raises `ConfigError`.
+        """
         for path, raw in self._sources.plan_files():
             self._read(raw, str(path))
         self._merge()
@@ -61,8 +64,9 @@ class Assembly:
         routes = [self._route(named, lists, hours) for named in self._parts.routes]
         for document in self._parts.unread:
             self._compile_unread(document)
+        complete = not self.problems
         self.problems += check_references(self._parts, self._sources, self._surroundings)
-        if self.problems:
+        if not complete:
             return None
         plan = Dialplan(
             routes=tuple(routes),

@@ -154,11 +154,20 @@ class LivePlan:
 
     async def watch(self, changes: AsyncIterator[object]) -> None:
         """Reload at every change, until there are no more. changes: such as `watchfiles.awatch` gives."""
-        async for _ in changes:
-            try:
-                await self.follow_files()
-            except ConfigError:
-                continue
+        try:
+            async for _ in changes:
+                await self._follow()
+        except OSError as exc:
+            # The directory is gone, or the system watches no more files.
+            log.error("changes of dialplans are not seen any more", error=str(exc))
+
+    async def _follow(self) -> None:
+        try:
+            await self.follow_files()
+        except ConfigError:
+            return  # said already
+        except VersionsError as exc:
+            log.warning("changed dialplans are not put into force", reason=str(exc))
 
     def _swap(self, held: _Held) -> PlanStatus:
         before, self._held = self._held, held

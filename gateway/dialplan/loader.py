@@ -36,7 +36,7 @@ def load_sources(sources: Sources, surroundings: Surroundings) -> Dialplan:
     assembled = assembly.run()
     problems = assembly.problems
     if assembled is not None:
-        problems = check(assembled)
+        problems = [*problems, *check(assembled)]
     if problems or assembled is None:
         raise ConfigError(problems)
     return assembled.plan

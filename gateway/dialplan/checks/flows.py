@@ -33,7 +33,7 @@ def _reached_from(block: Block, flows: Mapping[str, Block]) -> set[str]:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += _targets(flows[name])
+            waiting += _targets(flows.get(name, ()))
     return found
 
 
@@ -119,12 +119,12 @@ def _cycles(
             )
         elif flow not in done:
             trail.append(flow)
-            stack.append((flow, iter(jumps[flow])))
+            stack.append((flow, iter(jumps.get(flow, ()))))
 
 
 def _silent_routes(plan: Dialplan, parts: Parts) -> Iterator[Problem]:
     for route, named in zip(plan.routes, parts.routes, strict=True):
-        blocks = [route.block, *(plan.flows[name] for name in _reached_from(route.block, plan.flows))]
+        blocks = [route.block, *(plan.flows.get(name, ()) for name in _reached_from(route.block, plan.flows))]
         if not any(placed.step.audible for block in blocks for placed in all_steps(block)):
             yield named.document.problem(
                 (*named.path, "do"),

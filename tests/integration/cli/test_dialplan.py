@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from watchfiles import awatch
 
 from gateway.api.access import Access
 from gateway.api.accounts import Accounts
@@ -180,3 +181,25 @@ async def test_no_gateway(site: Path) -> None:
     outcome = await gateway("reload", "--config", "gw.yaml", cwd=site)
     assert outcome.status == 1
     assert outcome.err.startswith("gateway: no gateway answers at http://127.0.0.1:1: ")
+
+
+async def test_a_changed_file_is_put_into_force(site: Path) -> None:
+    (site / "run").mkdir()
+    live = await LivePlan.open(site / "dialplans", SURROUNDINGS, site / "run", lambda: datetime.now(UTC))
+
+    async def first_change() -> AsyncIterator[object]:
+        written = False
+        async for changes in awatch(
+            live.directory or site, debounce=50, rust_timeout=20, yield_on_timeout=True
+        ):
+            if changes:
+                yield changes
+                return
+            if not written:
+                # Nothing for a while: it watches.
+                (site / "dialplans" / "main.yaml").write_text(PLAN.replace("name: rest", "name: others"))
+                written = True
+
+    await live.watch(first_change())
+    assert [route.name for route in live.current.routes] == ["sales", "others"]
+    assert live.status().current.by == "file change"

@@ -169,6 +169,20 @@ def test_all_mistakes_of_all_files_at_once(tmp_path: Path) -> None:
     assert places == ["a.yaml:2:27", "a.yaml:2:37", "b.yaml:3:1", "c.yaml:2:53", "main.yaml:2:64"]
 
 
+def test_mistakes_of_all_kinds_at_once(tmp_path: Path) -> None:
+    rest = "flows: {lost: [hangup], a: [{goto: a}]}\ncases: [{to: '1', expect: {route: q}}]"
+    found = mistakes(tmp_path, one("[{play: x}, {ai: nobody}, {goto: nowhere}]", rest))
+    assert [line.split(": ")[1] for line in found] == [
+        "routes[0].do[0].play",
+        "routes[0].do[1].ai",
+        "routes[0].do[2].goto",
+        "flows.lost",
+        "flows.a",
+        "flows.a[0]",
+        "cases[0].expect.route",
+    ]
+
+
 def test_a_name_is_used_once_in_all_files(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(
         "version: 1\ndefaults: {}\nprompts: {p: x}\nlists: {l: []}\nflows: {f: [ai]}\nhours: {h: {}}\n"

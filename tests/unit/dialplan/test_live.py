@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from watchfiles import awatch
 
 from gateway.config.problems import ConfigError
 from gateway.dialplan.live import LivePlan
@@ -245,3 +246,27 @@ async def test_reloads_at_the_same_time_come_one_after_the_other(site: Site) -> 
     statuses = await asyncio.gather(*(live.reload(f"by {n}") for n in range(5)))
     assert len(live.status().history) == 2
     assert {status.current.digest for status in statuses} == {live.current.digest}
+
+
+async def test_files_that_come_back_to_the_plan_in_force_leave_the_canary(site: Site) -> None:
+    live = await site.open()
+    site.write("two")
+    await live.reload("anna", 25.0)
+    site.write("one")
+
+    async def changes() -> AsyncIterator[object]:
+        yield {"one"}
+
+    await live.watch(changes())
+    assert live.status().canary is not None
+
+
+async def test_a_directory_that_goes_away_ends_the_watch_alone(site: Site) -> None:
+    live = await site.open()
+    for path in site.plans.iterdir():
+        path.unlink()
+    site.plans.rmdir()
+    again = await site.open()
+    await again.watch(awatch(site.plans))
+    assert route_of(live) == route_of(again) == "one"
+    assert "no such file or directory" in again.status().error
