@@ -22,6 +22,7 @@ def embedded_bot(
         model=context.agent,
         audio=agent.audio,
         turn_silence_ms=_SILENCE_MS,
+        barge_in=agent.barge_in,
         transcription_model="embedded",
     )
     return OpenAIRealtimeBackend(as_service, context, http, (), speaks_first=True)

@@ -112,12 +112,14 @@ class OpenAIRealtimeBackend:
             self._link.send(rt.message_item(utterance))
 
     def _settings(self) -> bytes:
+        barge_in = self._agent.barge_in
         return rt.session_update(
             wire_format=self._wire_format,
             instructions=self._agent.instructions,
             voice=self._agent.voice,
             transcription_model=self._agent.transcription_model,
             turn_silence_ms=self._agent.turn_silence_ms,
+            interrupts=barge_in.by == "backend" or barge_in.action == "flush",
             tools=self._tools,
         )
 

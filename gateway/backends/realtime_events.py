@@ -103,9 +103,14 @@ def session_update(
     voice: str | None,
     transcription_model: str | None,
     turn_silence_ms: int,
+    interrupts: bool,
     tools: list[dict[str, Any]],
 ) -> bytes:
-    """session.update for a phone call: server VAD answers and interrupts by itself."""
+    """session.update for a phone call: server VAD answers by itself.
+
+    interrupts: it also cancels its answer as soon as it hears the caller. Not where the gateway may find
+    that it was only a sound of listening.
+    """
     audio_format = _FORMATS[wire_format]
     output: dict[str, object] = {"format": audio_format}
     if voice is not None:
@@ -122,7 +127,7 @@ def session_update(
                     "type": "server_vad",
                     "silence_duration_ms": turn_silence_ms,
                     "create_response": True,
-                    "interrupt_response": True,
+                    "interrupt_response": interrupts,
                 },
             },
             "output": output,

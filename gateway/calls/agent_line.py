@@ -67,6 +67,8 @@ class AgentLine:
         """The service does not say when the caller speaks."""
         self._interruptible = True
         self._hear_caller = True
+        self._over_agent = ""
+        """The caller's turn that began while the agent was heard."""
         self._answer_due = False
         """The service has heard a turn of the caller to its end."""
         self.parked = False
@@ -218,6 +220,7 @@ class AgentLine:
             case ai.SpeechStarted():
                 onset_s = self._meter.barge_in_from(self._clock())
                 journal.note(TimelineKind.SPEECH_STARTED, at_s=onset_s)
+                self._over_agent = event.item_id if self._heard else ""
                 self._take_turns(self._turns.on_backend_speech_started())
                 self._notify(event)
             case ai.SpeechStopped():
@@ -237,7 +240,7 @@ class AgentLine:
                 if event.final:
                     journal.said(event.item_id, event.utterance)
                     if event.utterance.role == "caller":
-                        self._take_turns(self._turns.on_caller_words(event.utterance.text))
+                        self._words(event.item_id, event.utterance.text)
                     self._notify(event)
             case ai.ServiceNotice():
                 journal.note(TimelineKind.BACKEND_NOTICE, code=event.code, message=event.message)
@@ -278,6 +281,15 @@ class AgentLine:
                     if self._gateway_turns:
                         self._meter.turn_over()
                         journal.note(TimelineKind.SPEECH_STOPPED, at_s=event.end_s)
+
+    def _words(self, item_id: str, text: str) -> None:
+        """The caller's words are known. If only now they stop the agent, nobody has been asked to answer."""
+        if item_id != self._over_agent:
+            return
+        events = self._turns.on_caller_words(text)
+        self._take_turns(events)
+        if self._backend is not None and any(isinstance(event, turn.BargeIn) for event in events):
+            self._backend.resume()
 
     def _cut(self, onset_s: float | None, *, tell: bool = True) -> None:
         runs = self.spoken.cut(onset_s, tell=tell)

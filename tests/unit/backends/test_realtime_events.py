@@ -20,6 +20,7 @@ def update(wire_format: WireFormat = WireFormat.PCMU, **changes: object) -> dict
         "voice": None,
         "transcription_model": "gpt-transcribe",
         "turn_silence_ms": 400,
+        "interrupts": True,
         "tools": [],
     }
     message = rt.session_update(wire_format=wire_format, **(settings | changes))  # type: ignore[arg-type]
@@ -59,6 +60,12 @@ def test_a_session_lets_the_service_take_turns() -> None:
     }
     assert "voice" not in audio["output"]
     assert "tools" not in session
+
+
+def test_a_session_leaves_interruptions_to_the_gateway() -> None:
+    audio = update(interrupts=False)["audio"]
+    assert isinstance(audio, dict)
+    assert audio["input"]["turn_detection"]["interrupt_response"] is False
 
 
 def test_a_session_with_everything() -> None:
