@@ -6,7 +6,7 @@ from pydantic import Field
 
 from gateway.config.section import NO_TRUTH_VALUE
 from gateway.dialplan.language.words import AnyText
-from gateway.dialplan.runtime import CallControl, FailureKind
+from gateway.dialplan.runtime import CallControl, FailureKind, StepFailedError
 from gateway.dialplan.step import FailingStep, Outcome, Scene
 
 
@@ -31,5 +31,7 @@ class RejectStep(FailingStep):
 
     async def run(self, call: CallControl, scene: Scene) -> Outcome:
         """As `Step` says."""
+        if call.answered:
+            raise StepFailedError("not_possible", "a call that was answered cannot be refused")
         await call.reject(self.status, scene.text(self.reason))
         return None

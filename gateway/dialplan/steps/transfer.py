@@ -24,7 +24,7 @@ class TransferStep(FailingStep):
     ends: ClassVar[bool] = True
     takes_time: ClassVar[bool] = True
     audible: ClassVar[bool] = True
-    fails: ClassVar[tuple[FailureKind, ...]] = DIAL_FAILURES
+    fails: ClassVar[tuple[FailureKind, ...]] = (*DIAL_FAILURES, "timeout")
 
     to: Annotated[str, Field(min_length=1, max_length=256)]
     """Target such as sip:billing@pbx or webrtc:op1; may hold ${variables} in its user."""

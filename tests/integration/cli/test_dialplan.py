@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,11 @@ from gateway.api.accounts import Accounts
 from gateway.api.dialplan import Dialplans
 from gateway.api.problems import problems
 from gateway.dialplan.live import LivePlan
+from gateway.store.calls import CallStore
 from gateway.store.database import Database
 from gateway.store.keys import KeyStore
 from tests.unit.dialplan.plans import SURROUNDINGS
+from tests.unit.store.records import record
 
 PLAN = """version: 1
 prompts: {welcome: Hello.}
@@ -102,6 +104,26 @@ async def test_explain(site: Path) -> None:
 async def test_schema(site: Path) -> None:
     schema = json.loads((await gateway("schema", cwd=site)).out)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+async def test_replay(site: Path) -> None:
+    (site / "run").mkdir()
+    now = datetime.now(UTC)
+    async with await CallStore.open(site / "run" / "calls.db") as store:
+        for number in range(3):
+            await store.save(record(number, route="old", to_number="12", started_at=now))
+        await store.save(record(3, route="rest", to_number="12", started_at=now))
+        await store.save(record(4, route="old", to_number="12", started_at=now - timedelta(days=8)))
+    outcome = await gateway("replay", "--since", "7d", "dialplans", cwd=site)
+    assert outcome.status == 0, outcome.err
+    assert outcome.out.startswith("4 calls: 1 as before, 3 would take another route\n")
+    assert "+4930123456 → 12" in outcome.out
+    data = json.loads((await gateway("replay", "--json", cwd=site)).out)
+    assert (data["calls"], data["same"]) == (4, 1)
+    assert [(each["before"], each["after"], each["count"]) for each in data["changes"]] == [
+        ("old", "rest", 3)
+    ]
+    assert (await gateway("replay", "--run-dir", "nowhere", cwd=site)).status == 1
 
 
 # ---- the running gateway -----------------------------------------------------------------------------
