@@ -87,8 +87,9 @@ class CallDesk:
     def send_dtmf(self, digits: str, to: str = "") -> None:
         """Send digits to a party's phone; default: the caller's."""
         self._require_answer()
+        party = self._party(to or CALLER)
         try:
-            self._party(to or CALLER).leg.send_dtmf(digits)
+            party.leg.send_dtmf(digits)
         except LocalError as exc:
             raise NotPossibleError(409, str(exc)) from exc
         self._journal.note(TimelineKind.DTMF_OUT, digits=digits)

@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr, SerializationInfo, field_serializer, field_validator
+from pydantic import Field, SecretStr, field_validator
 
+from gateway.config.secret import Secret
 from gateway.config.section import Expected, Section, unfit
 
 MIN_PASSWORD_CHARS = 8
@@ -23,7 +24,7 @@ UserName = Annotated[
 class UserConfig(Section):
     """One person."""
 
-    password: SecretStr
+    password: Secret
     """For signing in on the phone page; use an environment reference such as ${OP1}."""
     name: Annotated[str, Field(max_length=64)] = ""
     """As the page greets them; default: the name they sign in with."""
@@ -36,8 +37,3 @@ class UserConfig(Section):
                 f"{MIN_PASSWORD_CHARS} to {MAX_PASSWORD_CHARS} characters", found="another length (not shown)"
             )
         return value
-
-    @field_serializer("password")
-    def _reveal(self, value: SecretStr, info: SerializationInfo) -> str:
-        reveal = isinstance(info.context, dict) and info.context.get("reveal_secrets") is True
-        return value.get_secret_value() if reveal else str(value)
