@@ -1,6 +1,7 @@
 """`gateway demo`: one call from a softphone to the embedded bot, shown and measured; then stay up."""
 
 import asyncio
+import json
 import shutil
 import signal
 import socket
@@ -56,6 +57,9 @@ webrtc:
   max_peers: 10
 log: {{format: json}}
 """
+
+_DIALPLANS: Final = Path(__file__).parents[2] / "dialplans"
+"""The project's own, of which the demo uses the first; an installed package has none and needs none."""
 
 _USUAL_WEBRTC_PORT: Final = 3478
 _PAGE: Final = "/phone"
@@ -132,11 +136,12 @@ def _place(config: Path | None, port: int, http_port: int, webrtc_port: int | No
     directory = Path(tempfile.mkdtemp(prefix="gateway-demo-"))
     try:
         file = directory / "gateway.yaml"
-        file.write_text(
-            _CONFIG.format(
-                port=port, http_port=http_port, webrtc_port=webrtc_port, lan_address=_lan_address()
-            )
+        text = _CONFIG.format(
+            port=port, http_port=http_port, webrtc_port=webrtc_port, lan_address=_lan_address()
         )
+        if (_DIALPLANS / "demo.yaml").is_file():
+            text += f"dialplans: {json.dumps(str(_DIALPLANS))}\n"
+        file.write_text(text)
         yield _Place(file, directory / "run", port, "127.0.0.1", f"http://127.0.0.1:{http_port}{_PAGE}")
     finally:
         shutil.rmtree(directory, ignore_errors=True)
