@@ -53,11 +53,11 @@ def _shown(route: str) -> str:
     return route or "(none)"
 
 
-def print_state(state: dict[str, Any]) -> None:
+def print_state(state: dict[str, Any], *, history: bool = True) -> None:
     """The plan in force and those before it, as the API tells."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
     current, canary = state["current"], state["canary"]
-    console.print(f"in force: {current['digest'][:12]} ({current['routes']} routes)")
+    console.print(f"dialplan in force: {current['digest'][:12]} ({current['routes']} routes)")
     if canary is not None:
         percent = f"{state['canary_percent']:g}%"
         console.print(
@@ -65,6 +65,8 @@ def print_state(state: dict[str, Any]) -> None:
         )
     if state["error"]:
         console.print(f"refused at {state['error_at']}:\n{state['error']}")
+    if not history:
+        return
     table = Table(show_edge=False)
     for column in ("when", "plan", "how", "by"):
         table.add_column(column)

@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "config": "gateway.cli.config:app",
     "calls": "gateway.cli.calls:app",
     "dialplan": "gateway.cli.dialplan:app",
+    "status": "gateway.cli.status:status",
     "keys": "gateway.cli.keys:app",
     "bench": "gateway.cli.bench:app",
     "impair": "gateway.cli.impair:impair",
@@ -70,6 +71,8 @@ def gateway() -> None:
     gateway demo                          make one call to the embedded bot, then stay up
     gateway config check gateway.yaml     find everything that is wrong with a configuration
     gateway run --config gateway.yaml     serve calls until SIGTERM
+    gateway status --config gateway.yaml  whether it takes calls, and by which dialplan
+    gateway dialplan check                find everything that is wrong with dialplans
     gateway calls                         what calls there were
     gateway calls show call_1a2b…         one call, second by second
     gateway keys create NAME              let somebody use the HTTP API

@@ -13,9 +13,18 @@ _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 async def ask(
-    listen: HttpListen, method: str, path: str, key: str, body: dict[str, float] | None
+    listen: HttpListen,
+    method: str,
+    path: str,
+    key: str,
+    body: dict[str, float] | None,
+    *,
+    also: tuple[int, ...] = (),
 ) -> dict[str, Any]:
-    """The JSON object that the API answers with. Raises `LocalError` with what it says otherwise."""
+    """The JSON object that the API answers with. Raises `LocalError` with what it says otherwise.
+
+    also: statuses besides 200 that are answers.
+    """
     host = _EVERYWHERE.get(listen.address, listen.address)
     base = f"http://[{host}]:{listen.port}" if ":" in host else f"http://{host}:{listen.port}"
     headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -27,6 +36,6 @@ async def ask(
             answer: dict[str, Any] = await response.json(content_type=None)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as exc:
         raise LocalError(f"no gateway answers at {base}: {str(exc) or 'timeout'}") from exc
-    if response.status != 200:
+    if response.status not in (200, *also):
         raise LocalError(str(answer.get("detail") or answer.get("title") or f"status {response.status}"))
     return answer

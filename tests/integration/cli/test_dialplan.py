@@ -43,10 +43,15 @@ class Outcome:
 
 
 async def gateway(*arguments: object, cwd: Path) -> Outcome:
+    """Run `gateway dialplan` in a process of its own."""
+    return await command("dialplan", *arguments, cwd=cwd)
+
+
+async def command(*arguments: object, cwd: Path) -> Outcome:
     """Run the command line in a process of its own."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "gateway", "dialplan", *(str(argument) for argument in arguments)),
+        *("-m", "gateway", *(str(argument) for argument in arguments)),
         cwd=cwd,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -129,6 +134,10 @@ async def test_replay(site: Path) -> None:
 # ---- the running gateway -----------------------------------------------------------------------------
 
 
+async def _ready(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "ready"})
+
+
 @asynccontextmanager
 async def running(site: Path) -> AsyncIterator[KeyStore]:
     """The API of a gateway with this plan, and its configuration in gw.yaml."""
@@ -139,6 +148,7 @@ async def running(site: Path) -> AsyncIterator[KeyStore]:
     keys = KeyStore(database)
     access = Access(keys, Accounts({}), asyncio.get_running_loop().time)
     app = web.Application(middlewares=[problems])
+    app.router.add_get("/readyz", _ready)
     app.add_routes([operation.route(access) for operation in Dialplans(live).operations()])
     runner = web.AppRunner(app)
     await runner.setup()
@@ -163,8 +173,9 @@ async def test_reload_canary_promote_rollback(site: Path) -> None:
         assert "(2 routes) for 10% of the callers" in outcome.out
         outcome = await gateway("promote", *at, cwd=site)
         assert "canary:" not in outcome.out
+        assert (await command("status", *at, cwd=site)).status == 0
         outcome = await gateway("rollback", *at, cwd=site)
-        assert outcome.out.startswith(f"in force: {first['current']['digest'][:12]} (2 routes)")
+        assert outcome.out.startswith(f"dialplan in force: {first['current']['digest'][:12]} (2 routes)")
         state = json.loads((await gateway("history", *at, "--json", cwd=site)).out)
         assert [(v["action"], v["by"]) for v in state["history"]] == [
             ("rolled_back", "local"),
@@ -181,6 +192,10 @@ async def test_a_wrong_plan_is_refused_with_its_mistakes(site: Path) -> None:
         assert outcome.status == 1
         assert 'main.yaml:4:69: routes[0].do[0].play: found "welcom"' in outcome.err
         assert "refused at" in (await gateway("history", "--config", "gw.yaml", cwd=site)).out
+        outcome = await command("status", "--config", "gw.yaml", cwd=site)
+        assert outcome.status == 1
+        assert outcome.out.startswith("ready\ndialplan in force: ")
+        assert 'found "welcom"' in outcome.out
         outcome = await gateway("promote", "--config", "gw.yaml", cwd=site)
         assert (outcome.status, outcome.err) == (1, "gateway: there is no canary to promote\n")
 
