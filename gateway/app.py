@@ -30,6 +30,7 @@ from gateway.calls.call_sounds import CallSounds
 from gateway.calls.gate import Gate
 from gateway.calls.http_client import StepHttpClient
 from gateway.calls.journal import CallFacts
+from gateway.calls.line.ladders import Ladders
 from gateway.calls.parts import CallSettings
 from gateway.calls.queues import CallQueues
 from gateway.calls.reach import Reach
@@ -143,6 +144,7 @@ class Core:
                 ticker=Ticker(),
                 clock=time.monotonic,
                 recordings=run_dir / "recordings",
+                ladders=Ladders.of(config),
                 mix_rate_hz=max(_rates_hz(config)),
             )
             store = CallStore(database)

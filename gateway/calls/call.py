@@ -9,9 +9,10 @@ from gateway.calls.agent_link import AgentLink, AgentLostError
 from gateway.calls.bridge import Bridge
 from gateway.calls.desk import CallDesk
 from gateway.calls.endings import by_fault, by_step
-from gateway.calls.events import CallEndedError, CallEvents, EndRequested
+from gateway.calls.events import CallEndedError, CallEvents, EndRequested, LineBad
 from gateway.calls.gate import Accept, Gate, Refer, Reject
 from gateway.calls.journal import Journal
+from gateway.calls.line.care import LineCare
 from gateway.calls.parts import CallSettings
 from gateway.calls.verbs import CallVerbs
 from gateway.core.call_state import CallState, advance
@@ -115,6 +116,14 @@ class Call:
         )
         """What may be done with the call from outside."""
         self._log = log.bind(call_id=self.id)
+        self._bridge.caller.care = LineCare(
+            self._bridge.caller,
+            journal,
+            settings.ladders,
+            clock,
+            trunk=facts.trunk,
+            on_hopeless=lambda: self._events.post(LineBad()),
+        ).on_event
         self._bridge.caller.attach(self.id)
 
     @property

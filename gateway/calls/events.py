@@ -34,11 +34,16 @@ class EndRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class LineBad:
+    """The caller's network is so bad that nothing helps; told again each time that it has lasted on."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkDone:
     """Work that the call waits for beside its events has ended."""
 
 
-CallEvent = LegEvent | ai.BackendEvent | BackendSettled | EndRequested | WorkDone
+CallEvent = LegEvent | ai.BackendEvent | BackendSettled | EndRequested | LineBad | WorkDone
 
 
 class CallEndedError(Exception):

@@ -1,7 +1,7 @@
 """What a running call writes down: its timeline, its figures, and at the end its record."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
@@ -10,6 +10,7 @@ from gateway.backends.contract import Utterance
 from gateway.calls.conversation import MAX_TEXT_CHARS, Conversation
 from gateway.calls.oai_requests import PeerStats
 from gateway.core.ids import CallId, CardId
+from gateway.core.quality.track import QualityTrack
 from gateway.core.record import CallKind, CallRecord, FieldValue, TimelineEvent, TimelineKind
 from gateway.core.termination import Termination
 from gateway.core.turns import TurnMeter
@@ -57,6 +58,9 @@ class Figures:
     uplink_dropped_ms: float = 0.0
     recovered: int = 0
     reconnects: int = 0
+    line: QualityTrack = field(default_factory=QualityTrack)
+    """How good the caller's line was."""
+    tier_changes: int = 0
     sip_status: int | None = None
 
 
@@ -192,6 +196,10 @@ class Journal:
             cards=(facts.card,),
             recovered=figures.recovered,
             reconnects=figures.reconnects,
+            mos_min=figures.line.mos_min,
+            mos_mean=figures.line.mos_mean,
+            tier_changes=figures.tier_changes,
+            quality=figures.line.points,
             # Some events are known only after others that followed them.
             timeline=tuple(sorted(self.events, key=lambda event: event.at_ms)),
         )

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gateway.calls.agent_link import Breakers, MakeBackend
 from gateway.calls.dialling import Dialler
+from gateway.calls.line.ladders import Ladders
 from gateway.calls.queues import CallQueues
 from gateway.calls.ticker import Ticker
 from gateway.config.models import AgentConfig
@@ -63,5 +64,7 @@ class CallSettings:
     recordings: Path
     """Directory of recordings."""
     mix_rate_hz: int = 16000
+    ladders: Ladders = field(default_factory=Ladders)
+    """What bad networks are answered with."""
     in_thread: InThread = asyncio.to_thread
     """Carries out work that waits for the disk."""

@@ -43,6 +43,8 @@ class Party:
         self.tap_heard: Callable[[bytes], None] | None = None
         """Gets what it is played live, for a recording."""
         self._on_event = on_event
+        self.care: Callable[[LegEvent], None] | None = None
+        """Looks after its line; gets its events first."""
         self.line: PersonLine | None = None
         """The page of a person at a browser."""
         self.chosen = False
@@ -66,6 +68,8 @@ class Party:
 
     def on_leg_event(self, event: LegEvent) -> None:
         """Anything else."""
+        if self.care is not None:
+            self.care(event)
         if self._on_event is not None:
             self._on_event(event)
             return

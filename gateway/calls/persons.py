@@ -10,6 +10,7 @@ from gateway.calls.checkpoint import pack_party
 from gateway.calls.dialling import Hunt, RingAbout
 from gateway.calls.events import CallEvents
 from gateway.calls.journal import Journal
+from gateway.calls.line.care import LineCare
 from gateway.calls.looped import Looped
 from gateway.calls.meeting import Left, Meeting
 from gateway.calls.parts import CallSettings
@@ -90,9 +91,14 @@ class Persons:
         pcm = b""
         if self._call.answered:
             await self._call.attend()
-            rate_hz = self._bridge.caller.pcm_format.sample_rate_hz
-            pcm = ringback(rate_hz) if prompt is None else await self._call.pcm(prompt)
+            pcm = await self._tone_or(prompt)
         return Looped(self._bridge, pcm)
+
+    async def _tone_or(self, prompt: Prompt | None) -> bytes:
+        """Audio of a prompt; of the ringing tone without one."""
+        if prompt is not None:
+            return await self._call.pcm(prompt)
+        return ringback(self._bridge.caller.pcm_format.sample_rate_hz)
 
     def _hunt(self, caller_id: str) -> Hunt:
         facts, figures = self._journal.facts, self._journal.figures
@@ -111,6 +117,7 @@ class Persons:
         """A leg that is being called for this call."""
         self._called += 1
         party = Party(f"person{self._called}", "person", leg, "")
+        party.care = LineCare(party, self._journal, self._settings.ladders, self._settings.clock).on_event
         party.attach(self._journal.facts.id)
         leg.keep(pack_party(self._journal.facts.id))
         self._journal.note(TimelineKind.DIALLING, party=party.key, leg=leg.kind)
@@ -155,7 +162,10 @@ class Persons:
         self._keep()
         meeting = Meeting(self._bridge, party, self._journal)
         meeting.begin("away")
-        return await self._events.during(meeting.last("away"))
+        try:
+            return await self._events.during(meeting.last())
+        finally:
+            meeting.end("away")
 
     async def hand_over(self, targets: tuple[str, ...], ring_s: float) -> Left:
         """In the middle of a conversation with an agent: a person takes over. Raises `StepFailedError`.
@@ -178,7 +188,7 @@ class Persons:
     async def queue(self, request: QueueRequest) -> None:
         """Wait for a person, the longest waiting caller first."""
         queues = self._settings.queues
-        music = b"" if request.music is None else await self._call.pcm(request.music)
+        music = await self._tone_or(request.music)
         async with queues.place(request.name, request.max_length, request.max_active) as place:
             sound = Looped(self._bridge, music)
             waiting = Waiting(request, place, queues, lambda: self._hunt(""), self._call.spoken, sound)

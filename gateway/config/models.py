@@ -15,6 +15,7 @@ from pydantic import (
 from gateway.config.agent_base import AgentBase, WebSocketUrl
 from gateway.config.agent_base import AudioChoice as AudioChoice
 from gateway.config.agents_more import OpenAILiveAgent, TwilioMediaStreamsAgent
+from gateway.config.ladder import PhoneLadderConfig
 from gateway.config.secret import REVEAL, Secret
 from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
 from gateway.config.trunks import TrunkConfig, TrunkName, reachable
@@ -154,6 +155,8 @@ class SipConfig(Section):
     """Codecs offered, in order of preference."""
     rtp_timeout_s: Annotated[float, Field(ge=1, le=3600), NO_TRUTH_VALUE] = 20.0
     """A call without RTP from the far end for this long is ended."""
+    ladder: PhoneLadderConfig = Field(default_factory=PhoneLadderConfig)
+    """What calls of phones without a trunk fall back to when the network is bad."""
 
     @property
     def max_cards(self) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from gateway.config.ladder import PhoneLadderConfig
 from gateway.config.secret import Secret
 from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
 from gateway.core.targets import is_pattern
@@ -91,6 +92,9 @@ class TrunkConfig(Section):
     numbers: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(default_factory=list)
     """Numbers whose calls come by it, e.g. "+49305550100", "+493055501XX"; a dialplan that serves not all
     of them is a mistake."""
+
+    ladder: PhoneLadderConfig = Field(default_factory=PhoneLadderConfig)
+    """What its calls fall back to when the network is bad."""
 
     @property
     def networks(self) -> tuple[IPv4Network, ...]:

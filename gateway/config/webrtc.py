@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from gateway.config.ladder import PeerLadderConfig
 from gateway.config.section import NO_TRUTH_VALUE, Section, unfit
 
 
@@ -58,6 +59,8 @@ class WebrtcConfig(Section):
     """Origins whose pages may call, such as https://example.com; * for any."""
     orphan_timeout_s: Annotated[float, Field(ge=0, le=3600), NO_TRUTH_VALUE] = 30.0
     """How long peers stay connected while the core is being restarted."""
+    ladder: PeerLadderConfig = Field(default_factory=PeerLadderConfig)
+    """What calls fall back to when the network is bad."""
 
     @property
     def cards(self) -> int:

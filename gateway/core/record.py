@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import ClassVar, Literal
 
 from gateway.core.ids import CallId, CardId
+from gateway.core.quality.track import QualityPoint
 from gateway.core.termination import Reason, Result
 
 Direction = Literal["inbound", "outbound"]
@@ -37,6 +38,7 @@ class TimelineKind(StrEnum):
     BACKEND_NOTICE = "backend_notice"  # code, message
     ANSWERED = "answered"  # setup_ms
     MEDIA = "media"  # codec, ptime_ms, srtp, held
+    TIER = "tier"  # party, direction, before, after, reason: less or more network is used
     FIRST_UTTERANCE = "first_utterance"  # delay_ms
     SPEECH_STARTED = "speech_started"
     SPEECH_STOPPED = "speech_stopped"
@@ -154,6 +156,17 @@ class CallRecord:
     """Times a restarted core took the call over."""
     reconnects: int = 0
     """Times the backend was reconnected."""
+    mos_min: float | None = None
+    """Of the caller's line, the worse direction in the worst second (G.107, 1 to 4.5); None: not known."""
+    mos_mean: float | None = None
+    """The same over all seconds."""
+    tier_changes: int = 0
+    """How often a leg went to another codec, bitrate or packet time because of the network."""
 
     timeline: Sequence[TimelineEvent] = ()
     """Everything that happened, in order of time."""
+    quality: Sequence[QualityPoint] = ()
+    """The caller's line second by second; of long calls several seconds a point."""
+
+    APART: ClassVar[tuple[str, ...]] = ("timeline", "quality")
+    """Fields that lists of calls leave out."""

@@ -1,7 +1,7 @@
 """Call records and timelines as plain values for JSON, the same on the command line and over HTTP. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -12,9 +12,14 @@ from gateway.core.record import CallRecord, TimelineEvent
 def record_as_data(record: CallRecord, *, timeline: bool = False) -> dict[str, Any]:
     """The fields of a record by name; personal data is among them."""
     data = {
-        field.name: plain(getattr(record, field.name)) for field in fields(record) if field.name != "timeline"
+        field.name: plain(getattr(record, field.name))
+        for field in fields(record)
+        if field.name not in CallRecord.APART
     }
-    return data | ({"timeline": timeline_as_data(record.timeline)} if timeline else {})
+    if not timeline:
+        return data
+    quality = [asdict(point) for point in record.quality]
+    return data | {"timeline": timeline_as_data(record.timeline), "quality": quality}
 
 
 def timeline_as_data(timeline: Iterable[TimelineEvent]) -> list[dict[str, Any]]:

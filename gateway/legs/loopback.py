@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal
 
+import msgspec
+
 from gateway.core.audio import PTIME_MS, PcmFormat
 from gateway.core.ids import CallId, CardId, LegId, Mark
 from gateway.core.playout import MarkStarted, Playout
@@ -18,6 +20,7 @@ from gateway.legs.contract import LegEvent, LegSink
 from gateway.wire import card as wire
 from gateway.wire.frames import HeardFlag
 
+_AGREED: Final = 200
 _TICKS_PER_S: Final = 1000 // PTIME_MS
 _DIGITS: Final = frozenset("0123456789ABCD*#")
 
@@ -36,10 +39,13 @@ class LoopbackLeg:
         rtp_timeout_s: float = 20.0,
         kind: CallKind = "loopback",
         outbound: bool = False,
+        tier: str = "L16/20",
+        tiers: tuple[str, ...] = (),
     ) -> None:
         """Must be made on the event loop that it is to use; `clock` gives monotonic seconds.
 
-        outbound: the call is ours, and the peer answers it.
+        outbound: the call is ours, and the peer answers it. tier: codec and packet time that are agreed on
+        at first. tiers: what `set_tier` takes; the peer offers their codecs.
         """
         self._clock = clock
         self._address = address
@@ -65,6 +71,12 @@ class LoopbackLeg:
         """Where the peer was asked to call instead."""
         self.texts: list[str] = []
         """Messages that the peer got over the data channel."""
+        self.tier = tier
+        """Codec and packet time that are agreed on."""
+        self.tiers = tiers
+        """What can be agreed on."""
+        self.tiers_wanted: list[str] = []
+        """What we asked for."""
         self.peer_held = False
         """Whether we put the peer on hold."""
         self.peer = LoopbackPeer(self)
@@ -87,8 +99,8 @@ class LoopbackLeg:
 
     @property
     def capabilities(self) -> wire.Capabilities:
-        """Hold, transfer and DTMF."""
-        return CAPABILITIES
+        """Hold, transfer and DTMF; tiers as given."""
+        return msgspec.structs.replace(CAPABILITIES, tiers=self.tiers)
 
     def attach(self, call_id: CallId, sink: LegSink) -> None:
         """Name the owner. Raises `LocalError` the second time."""
@@ -176,8 +188,16 @@ class LoopbackLeg:
             )
 
     def set_tier(self, tier: str) -> None:
-        """There is no network to spare. Raises `LocalError`."""
-        raise LocalError(f"this leg knows no tier {tier!r}")
+        """Ask the peer; it agrees, refuses, or does not answer. Raises `LocalError` for an unknown tier."""
+        if tier not in self.tiers:
+            raise LocalError(f"this leg knows no tier {tier!r}")
+        self.tiers_wanted.append(tier)
+        status = self.peer.answers_tiers_with
+        if status == _AGREED:
+            self.tier = tier
+            self.emit(self._media())
+        elif status:
+            self.emit(wire.Refused(self._address[1], wire.SetTier.__name__, "not acceptable", status))
 
     def keep(self, state: bytes) -> None:
         """Hold state for the call's next owner."""
@@ -220,8 +240,13 @@ class LoopbackLeg:
             self.emit(wire.LegClosed(self._address[1], status, reason, by))
 
     def _media(self) -> wire.MediaChanged:
-        rate_hz = self._format.sample_rate_hz
-        return wire.MediaChanged(self._address[1], "L16", rate_hz, PTIME_MS, False, self.state == "held")
+        codec, _, ptime_ms = self.tier.rpartition("/")
+        if codec.endswith("k"):  # of a bitrate: Opus
+            codec, ptime_ms = "OPUS", ptime_ms.removesuffix("ms")
+        name, _, rate_hz = codec.partition("/")
+        offered = tuple(dict.fromkeys(tier.rpartition("/")[0] for tier in self.tiers))
+        held, sample_rate_hz = self.state == "held", int(rate_hz or self._format.sample_rate_hz)
+        return wire.MediaChanged(self._address[1], name, sample_rate_hz, int(ptime_ms), False, held, offered)
 
     def set_held(self, held: bool) -> None:
         """The peer put us on hold or took us back."""
@@ -254,7 +279,7 @@ class LoopbackLeg:
         if self._ticks_silent == self._rtp_timeout_ticks and self.state == "connected" and not self.peer_held:
             self.emit(wire.RtpStalled(self._address[1], self._ticks_silent / _TICKS_PER_S))
         if self._ticks % _TICKS_PER_S == 0:
-            self.emit(self._quality())
+            self.emit(self.peer.network(self._quality()))
 
     def speak(self) -> bytes | None:
         """20 ms for the peer; None for silence."""
@@ -290,6 +315,10 @@ class LoopbackPeer:
 
     def __init__(self, leg: LoopbackLeg) -> None:
         self._leg = leg
+        self.network: Callable[[wire.Quality], wire.Quality] = lambda quality: quality
+        """What becomes of the quality report of a perfect network."""
+        self.answers_tiers_with = _AGREED
+        """SIP status; 0: no answer."""
 
     def tick(self, says: bytes | None = None) -> bytes | None:
         """Let 20 ms pass: one frame said (None: no packet), one frame heard (None: silence)."""

@@ -33,6 +33,10 @@ _TURN_S = (
 )
 
 
+_MOS = (1.5, 2, 2.58, 3.1, 3.6, 4.03, 4.34)
+"""From ITU-T G.107 Annex B on: the borders of what callers think of a line."""
+
+
 class _EdgeCollector(Collector):
     """The edge's counters as it last reported them."""
 
@@ -88,6 +92,17 @@ class Metrics:
         self._reconnects = Counter(
             "gateway_backend_reconnects", "Sessions opened anew mid-call.", ["agent"], registry=self.registry
         )
+        self._mos = Histogram(
+            "gateway_call_mos",
+            "Quality of the caller's line, the worse direction (mean of a call, ITU-T G.107).",
+            buckets=_MOS,
+            registry=self.registry,
+        )
+        self._tiers = Counter(
+            "gateway_tier_changes",
+            "Changes of codec, bitrate or packet time because of the network.",
+            registry=self.registry,
+        )
         self._webhooks = Counter(
             "gateway_webhooks",
             "Messages to webhook receivers: delivered, failed, or dropped unsent.",
@@ -116,6 +131,9 @@ class Metrics:
         self._dropped.labels("uplink").inc(record.uplink_dropped_ms / 1000)
         self._dropped.labels("playout").inc(record.playout_dropped_ms / 1000)
         self._reconnects.labels(agent).inc(record.reconnects)
+        self._tiers.inc(record.tier_changes)
+        if record.mos_mean is not None:
+            self._mos.observe(record.mos_mean)
         for histogram, value_ms in (
             (self._setup, record.setup_ms),
             (self._first, record.first_utterance_ms),

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.core.ids import CallId
 from gateway.core.record import CallRecord
 from gateway.store.database import DATABASE_NAME, Database, StoreError
-from gateway.store.rows import from_row, to_events, to_row
+from gateway.store.rows import from_row, to_events, to_points, to_row
 from gateway.store.tables import calls, timelines
 
 __all__ = ["DATABASE_NAME", "CallStore", "StoreError"]
@@ -34,11 +34,13 @@ class CallStore:
             await _delete(connection, [record.id])
             await connection.execute(insert(calls).values(to_row(record)))
             await connection.execute(
-                insert(timelines).values(call_id=record.id, events=to_events(record.timeline))
+                insert(timelines).values(
+                    call_id=record.id, events=to_events(record.timeline), quality=to_points(record.quality)
+                )
             )
 
     async def list_calls(self, *, limit: int = 20, since: datetime | None = None) -> Sequence[CallRecord]:
-        """The latest calls, newest first, without their timelines.
+        """The latest calls, newest first, without their timelines and their lines' quality.
 
         since: only calls that started then or later (an aware time). Raises `StoreError`.
         """
@@ -52,13 +54,13 @@ class CallStore:
     async def get(self, call_id: CallId) -> CallRecord | None:
         """One call with its timeline; None if there is no such call. Raises `StoreError`."""
         query = (
-            select(calls, timelines.c.events)
+            select(calls, timelines.c.events, timelines.c.quality)
             .outerjoin(timelines, timelines.c.call_id == calls.c.id)
             .where(calls.c.id == call_id)
         )
         async with self._database.reading() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
-            return None if row is None else from_row(dict(row), row["events"] or ())
+            return None if row is None else from_row(dict(row), row["events"] or (), row["quality"] or ())
 
     async def find_ids(self, prefix: str, *, limit: int = 5) -> Sequence[CallId]:
         """Ids that begin with `prefix`. Raises `StoreError`."""

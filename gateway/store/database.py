@@ -10,9 +10,10 @@ from typing import Any, Final, Self
 from sqlalchemy import URL, Connection, event, insert, inspect, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.schema import CreateColumn
 
 from gateway.errors import LocalError
-from gateway.store.tables import OLDEST_SCHEMA_VERSION, SCHEMA_VERSION, metadata, schema
+from gateway.store.tables import ADDED_COLUMNS, OLDEST_SCHEMA_VERSION, SCHEMA_VERSION, metadata, schema
 
 DATABASE_NAME: Final = "calls.db"
 """Name of the file in run_dir."""
@@ -38,7 +39,7 @@ class Database:
     async def open(cls, path: Path, *, create: bool = True) -> Self:
         """Open the SQLite file, and make it when `create` is set. Raises `StoreError`.
 
-        A database of an earlier version gets the tables that it lacks.
+        A database of an earlier version gets the tables and columns that it lacks.
         """
         _prepare_file(path, create=create)
         engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
@@ -120,6 +121,16 @@ def _create_tables(connection: Connection, name: str) -> None:
     connection.execute(insert(schema).values(version=SCHEMA_VERSION))
 
 
+def _bring_up_to_date(connection: Connection, version: int) -> None:
+    """So far versions only added tables and columns."""
+    metadata.create_all(connection)
+    for since, column in ADDED_COLUMNS:
+        present = {found["name"] for found in inspect(connection).get_columns(column.table.name)}
+        if since > version and column.name not in present:
+            definition = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {column.table.name} ADD COLUMN {definition}")
+
+
 def _check_tables(connection: Connection, name: str) -> None:
     tables = inspect(connection).get_table_names()
     if not tables:
@@ -128,8 +139,7 @@ def _check_tables(connection: Connection, name: str) -> None:
         raise StoreError(f"{name} is a database, but none of this program")
     version = connection.execute(select(schema.c.version)).scalar()
     if version is not None and OLDEST_SCHEMA_VERSION <= version < SCHEMA_VERSION:
-        # So far every version only added tables.
-        metadata.create_all(connection)
+        _bring_up_to_date(connection, version)
         connection.execute(update(schema).values(version=SCHEMA_VERSION))
         return
     if version != SCHEMA_VERSION:

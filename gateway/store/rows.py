@@ -1,14 +1,15 @@
 """Between `CallRecord` and the rows of the tables. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import astuple, fields
 from typing import Any
 
 from gateway.core.ids import CallId, CardId
+from gateway.core.quality.track import QualityPoint
 from gateway.core.record import CallRecord, TimelineEvent, TimelineKind
 from gateway.core.termination import Reason, Result
 
-COLUMNS = tuple(field.name for field in fields(CallRecord) if field.name != "timeline")
+COLUMNS = tuple(field.name for field in fields(CallRecord) if field.name not in CallRecord.APART)
 """Fields that are columns of the table of calls, under the same names."""
 
 
@@ -23,8 +24,15 @@ def to_events(timeline: Sequence[TimelineEvent]) -> list[list[Any]]:
     return [[event.at_ms, event.kind.value, dict(event.fields)] for event in timeline]
 
 
-def from_row(row: Mapping[str, Any], events: Sequence[Sequence[Any]] = ()) -> CallRecord:
-    """The record of a row and its timeline. Raises ValueError for words this version doesn't know."""
+def to_points(quality: Sequence[QualityPoint]) -> list[list[Any]]:
+    """The JSON of a line's quality."""
+    return [list(astuple(point)) for point in quality]
+
+
+def from_row(
+    row: Mapping[str, Any], events: Sequence[Sequence[Any]] = (), points: Sequence[Sequence[Any]] = ()
+) -> CallRecord:
+    """The record of a row, its timeline and quality. Raises ValueError for unknown words."""
     values = {name: row[name] for name in COLUMNS}
     values |= {
         "id": CallId(row["id"]),
@@ -33,4 +41,5 @@ def from_row(row: Mapping[str, Any], events: Sequence[Sequence[Any]] = ()) -> Ca
         "cards": tuple(CardId(card) for card in row["cards"]),
     }
     timeline = tuple(TimelineEvent(at_ms, TimelineKind(kind), details) for at_ms, kind, details in events)
-    return CallRecord(**values, timeline=timeline)
+    quality = tuple(QualityPoint(*point) for point in points)
+    return CallRecord(**values, timeline=timeline, quality=quality)

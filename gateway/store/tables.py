@@ -18,7 +18,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Raised whenever a table changes."""
 
 OLDEST_SCHEMA_VERSION: Final = 1
@@ -96,16 +96,29 @@ calls = Table(
     Column("cards", JSON, nullable=False),
     Column("recovered", Integer, nullable=False),
     Column("reconnects", Integer, nullable=False),
+    Column("mos_min", Float),
+    Column("mos_mean", Float),
+    Column("tier_changes", Integer, nullable=False, server_default="0"),
 )
-"""One row per call, one column per field of `CallRecord` except the timeline."""
+"""One row per call, one column per field of `CallRecord` except those of `CallRecord.APART`."""
 
 timelines = Table(
     "timelines",
     metadata,
     Column("call_id", String(64), ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
     Column("events", JSON, nullable=False),
+    Column("quality", JSON),
 )
-"""A call's timeline: a list of [at_ms, kind, fields]."""
+"""A call's timeline: a list of [at_ms, kind, fields]; and its line's quality: a list of the fields of
+`QualityPoint`, in their order."""
+
+ADDED_COLUMNS: Final = (
+    (3, calls.c.mos_min),
+    (3, calls.c.mos_mean),
+    (3, calls.c.tier_changes),
+    (3, timelines.c.quality),
+)
+"""Columns of tables that are older than they: (version that has them first, column)."""
 
 api_keys = Table(
     "api_keys",

@@ -100,6 +100,8 @@ class MediaChanged(Message, frozen=True):
     srtp: bool
     held: bool
     """True while the far end does not want our audio."""
+    offered: tuple[str, ...] = ()
+    """Phones: codecs that the far end named last, upper case; `SPEEX/16000` for wideband Speex."""
 
 
 class Dtmf(Message, frozen=True):
@@ -225,6 +227,8 @@ class Refused(Message, frozen=True):
     leg: LegId
     command: str
     reason: str
+    status: int = 0
+    """SIP status with which the far end refused; 0 if it was not the far end."""
 
 
 FromCard = (
@@ -351,7 +355,7 @@ class Hold(Message, frozen=True):
 
 
 class SetTier(Message, frozen=True):
-    """Use more or less network: one of `Capabilities.tiers`; `MediaChanged` follows."""
+    """Use more or less network: one of `Capabilities.tiers`; `MediaChanged` or `Refused` follows."""
 
     leg: LegId
     tier: str

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.cards.webrtc.codecs import CodecKind, make_encoder
-from gateway.cards.webrtc.opus import OpusEncoder
+from gateway.cards.webrtc.opus import COMPLEXITY, FRUGAL_COMPLEXITY, OpusEncoder
 from gateway.cards.webrtc.outgoing import Outgoing
 from gateway.core.audio import PcmFormat
 from gateway.core.playout import Playout
@@ -26,6 +26,8 @@ class Tier:
     bitrate_bps: int
     """Opus only."""
     ptime_ms: int
+    fec: bool = True
+    complexity: int = COMPLEXITY
 
 
 TIERS: Final = (
@@ -33,10 +35,10 @@ TIERS: Final = (
     Tier("24k/20ms", 24000, 20),
     Tier("24k/40ms", 24000, 40),
     Tier("24k/60ms", 24000, 60),
+    Tier("20k/60ms", 20000, 60, complexity=FRUGAL_COMPLEXITY),
+    Tier("12k/60ms", 12000, 60, fec=False),
 )
-"""From the best to the most frugal; 55, 47, 35 and 31 kbit/s on the wire.
-
-libopus 1.6 leaves the FEC out below 24 kbit/s at the loss we tell it."""
+"""From the best to the most frugal; 55, 47, 35, 31, 28 and 19 kbit/s on the wire."""
 
 DEFAULT_TIER: Final = TIERS[1]
 
@@ -89,4 +91,9 @@ class Downlink:
     def _tune(self) -> None:
         self._silence = b""
         if isinstance(self._encoder, OpusEncoder):
-            self._encoder.tune(bitrate_bps=self.tier.bitrate_bps, fec=True, loss_percent=self._loss_percent)
+            self._encoder.tune(
+                bitrate_bps=self.tier.bitrate_bps,
+                fec=self.tier.fec,
+                loss_percent=self._loss_percent,
+                complexity=self.tier.complexity,
+            )

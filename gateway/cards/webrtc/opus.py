@@ -26,6 +26,8 @@ _MAX_PACKET_MS: Final = 120
 
 COMPLEXITY: Final = 1
 """A third of the default's CPU; 0 leaves the FEC out at 24 kbit/s."""
+FRUGAL_COMPLEXITY: Final = 2
+"""1 leaves the FEC out at 20 kbit/s."""
 
 
 def _library_path() -> str:
@@ -89,8 +91,9 @@ class OpusEncoder:
         self._set(_SET_COMPLEXITY, COMPLEXITY)
         self._set(_SET_SIGNAL, _SIGNAL_VOICE)
 
-    def tune(self, *, bitrate_bps: int, fec: bool, loss_percent: int) -> None:
+    def tune(self, *, bitrate_bps: int, fec: bool, loss_percent: int, complexity: int = COMPLEXITY) -> None:
         """From the next packet on. In-band FEC needs 17 kbit/s and 10 percent at the least to appear."""
+        self._set(_SET_COMPLEXITY, complexity)
         self._set(_SET_BITRATE, bitrate_bps)
         self._set(_SET_INBAND_FEC, int(fec))
         self._set(_SET_PACKET_LOSS, loss_percent)

@@ -91,7 +91,7 @@ dialplan: x
         "gw.yaml:3:33: sip.listen[1]: found 5060, "
         "expected udp://ADDRESS:PORT or tcp://ADDRESS:PORT with an IPv4 address",
         f"gw.yaml:4:3: sip.public_adress: {front} listen, public_address, rtp_ports, max_calls, codecs, "
-        'rtp_timeout_s; did you mean "public_address"?',
+        'rtp_timeout_s, ladder; did you mean "public_address"?',
         'gw.yaml:5:14: sip.max_calls: found "lots", expected a whole number from 1 to 2000',
         'gw.yaml:6:12: sip.codecs[0]: found "pmcu", '
         'expected one of pcmu, pcma, g722, gsm, ilbc, speex; did you mean "pcmu"?',

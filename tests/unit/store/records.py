@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.core.ids import CallId, CardId
+from gateway.core.quality.track import QualityPoint
 from gateway.core.record import CallRecord, TimelineEvent, TimelineKind
 from gateway.core.termination import Reason, Result
 
@@ -43,6 +44,13 @@ def record(number: int = 1, **changes: Any) -> CallRecord:
         "rx_jitter_ms": 1.25,
         "tx_lost": None,
         "cards": (CardId(0), CardId(3)),
+        "mos_min": 3.25,
+        "mos_mean": 4.125,
+        "tier_changes": 1,
+        "quality": (
+            QualityPoint(1420.0, 0.0, None, 4.25, None, 12.5, 1.5, "PCMU/20"),
+            QualityPoint(2420.0, 0.0625, 0.03125, 3.25, 3.5, None, 2.5, "ILBC/30"),
+        ),
         "timeline": (
             TimelineEvent(0.0, TimelineKind.INCOMING, {"card": 0}),
             TimelineEvent(420.0, TimelineKind.ANSWERED, {"setup_ms": 420.0}),

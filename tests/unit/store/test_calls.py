@@ -71,7 +71,7 @@ async def test_the_list_is_newest_first_limited_and_without_timelines(store: Cal
     for number in (2, 1, 3):
         await store.save(record(number))
     found = await store.list_calls(limit=2)
-    assert found == [replace(record(number), timeline=()) for number in (3, 2)]
+    assert found == [replace(record(number), timeline=(), quality=()) for number in (3, 2)]
 
 
 async def test_since_includes_its_own_moment(store: CallStore) -> None:
@@ -146,8 +146,23 @@ async def test_a_directory_that_is_missing(tmp_path: Path) -> None:
 
 async def test_another_schema_version_is_named(store: CallStore, path: Path) -> None:
     _execute(path, "update schema set version = 99")
-    with pytest.raises(StoreError, match="version 99, this program reads version 2"):
+    with pytest.raises(StoreError, match="version 99, this program reads version 3"):
         await CallStore.open(path)
+
+
+async def test_a_database_without_the_quality_of_lines_gets_it(path: Path) -> None:
+    async with await CallStore.open(path) as store:
+        await store.save(record(1))
+    for column in ("mos_min", "mos_mean", "tier_changes"):
+        _execute(path, f"alter table calls drop column {column}")
+    _execute(path, "alter table timelines drop column quality")
+    _execute(path, "update schema set version = 2")
+    async with await CallStore.open(path, create=False) as store:
+        before = replace(record(1), mos_min=None, mos_mean=None, tier_changes=0, quality=())
+        assert await store.get(record(1).id) == before
+        await store.save(record(2))
+        assert await store.get(record(2).id) == record(2)
+    assert _execute(path, "select version from schema") == [(3,)]
 
 
 async def test_a_foreign_database_is_left_alone(path: Path) -> None:
