@@ -10,7 +10,7 @@ from gateway.config.problems import ConfigError
 from gateway.dialplan.dialplan import Dialplan
 from gateway.dialplan.language.patterns import PatternError, parse_pattern
 from gateway.dialplan.loader import load_dialplan
-from gateway.dialplan.surroundings import Surroundings
+from gateway.dialplan.surroundings import Surroundings, Trunk
 from tests.unit.dialplan.plans import ask
 
 SURROUNDINGS = Surroundings(("receptionist", "sales"))
@@ -105,3 +105,65 @@ def test_a_beginning_matches_whatever_follows(head: str, tail: str) -> None:
     assume(not set(head) & set("XZN["))
     assert pattern.matches(head + tail)
     assert pattern.matches(tail) == tail.startswith(head)
+
+
+EXAMPLE = """version: 1
+defaults: {timezone: Europe/Berlin, on_failure: sorry}
+lists:
+  vip: ["+4930111*", file: lists/vip.csv]
+hours:
+  office:
+    mon-fri: "08:30-18:00"
+    sat: "10:00-14:00"
+    except: {2026-12-24: closed, 2026-12-31: "08:30-12:00"}
+    holidays: DE-BE
+prompts:
+  welcome: {say: "Welcome to Example.", language: en}
+  menu: For sales, press one.
+  closed: We are closed.
+routes:
+  - name: vip callers
+    match: {to: "+49305550100", from: {in: vip}}
+    do: [{ai: {agent: receptionist}}]
+  - name: support
+    match: {to: "+4930555010X", hours: office, trunk: carrier-a, header: {X-Lang: de}}
+    split: {receptionist: 90, sales: 10}
+    do:
+      - answer
+      - play: welcome
+      - gather:
+          digits: 1
+          timeout: 5s
+          prompts: menu
+          choices: {1: sales, 2: {transfer: "sip:billing@pbx"}, none: repeat 2 then operator}
+      - ai:
+          agent: "${split}"
+          max_duration: 20m
+          on: {backend_down: operator, caller_silent: {after: 30s, do: goodbye}}
+  - name: closed
+    match: {to: "+4930555010X"}
+    do: [{play: closed}, {record: {max: 2m, to: voicemail}}, hangup]
+flows:
+  operator: [{bridge: {to: ["sip:op1@pbx", "webrtc:op2"], ring: 20s, strategy: all, else: voicemail}}]
+  sales: [{ai: sales}]
+  goodbye: [{say: Goodbye.}, hangup]
+  sorry: [{say: Sorry.}, hangup]
+cases:
+  - {to: "+49305550107", from: "+491701", at: "2026-11-23 09:00", expect: {route: support}}
+  - {to: "+49305550107", at: "2026-12-24 11:00", expect: {route: closed}}
+"""
+
+
+def test_the_whole_language_in_one_plan(tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "vip.csv").write_text("number\n+498912345\n")
+    (tmp_path / "main.yaml").write_text(EXAMPLE)
+    trunks = {"pbx": Trunk("", ("op1", "billing")), "carrier-a": Trunk("DE")}
+    plan = load_dialplan(tmp_path, Surroundings(("receptionist", "sales"), trunks, ("op2",)))
+    assert plan.cases == 2
+    assert ask(plan, "+49305550100", "+493011122").route_name == "vip callers"
+    assert ask(plan, "+49305550100", "+498912345").route_name == "vip callers"
+    german = ask(plan, "0305550107", trunk="carrier-a", headers={"x-lang": "de"})
+    assert (german.route_name, german.first_agent in ("receptionist", "sales")) == ("support", True)
+    assert ask(plan, "0305550107", trunk="carrier-a").route_name == "closed"
+    assert not ask(plan, "+49305550110").taken
