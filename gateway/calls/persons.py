@@ -10,6 +10,7 @@ from gateway.calls.checkpoint import pack_party
 from gateway.calls.dialling import Hunt, RingAbout
 from gateway.calls.events import CallEvents
 from gateway.calls.journal import Journal
+from gateway.calls.line.care import LineCare
 from gateway.calls.looped import Looped
 from gateway.calls.meeting import Left, Meeting
 from gateway.calls.parts import CallSettings
@@ -116,6 +117,7 @@ class Persons:
         """A leg that is being called for this call."""
         self._called += 1
         party = Party(f"person{self._called}", "person", leg, "")
+        party.care = LineCare(party, self._journal, self._settings.ladders, self._settings.clock).on_event
         party.attach(self._journal.facts.id)
         leg.keep(pack_party(self._journal.facts.id))
         self._journal.note(TimelineKind.DIALLING, party=party.key, leg=leg.kind)
@@ -160,7 +162,10 @@ class Persons:
         self._keep()
         meeting = Meeting(self._bridge, party, self._journal)
         meeting.begin("away")
-        return await self._events.during(meeting.last("away"))
+        try:
+            return await self._events.during(meeting.last())
+        finally:
+            meeting.end("away")
 
     async def hand_over(self, targets: tuple[str, ...], ring_s: float) -> Left:
         """In the middle of a conversation with an agent: a person takes over. Raises `StepFailedError`.
