@@ -9,10 +9,11 @@ from typing import Any, Literal, Self
 
 from aiohttp import WSMsgType, web
 
-Behaviour = Literal["echo", "refuse", "close", "rubbish", "silent", "slow", "tone"]
+Behaviour = Literal["echo", "refuse", "close", "rubbish", "silent", "slow", "tone", "greet"]
 """echo: every append comes back · refuse: 401 · close: one answer to the first audio, then the connection
 ends · rubbish: text that is no protocol once the session is configured · silent: never answers anything ·
-slow: needs `delay_s` to configure, then echoes · tone: one answer to the first audio."""
+slow: needs `delay_s` to configure, then echoes · tone: one answer to the first audio · greet: one answer
+when it is asked to speak first."""
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ class RealtimeBackend:
     ) -> None:
         """Of the first, second ... session; the last one also of all that follow.
 
-        `answer`: µ-law audio for `close` and `tone`; `transcript`: what the caller is to have said.
+        `answer`: µ-law audio for `close`, `tone` and `greet`; `transcript`: what the caller is to have said.
         """
         self._behaviours = behaviours
         self.sessions: list[Session] = []
@@ -137,6 +138,8 @@ class RealtimeBackend:
                 session.events.append(event)
             if event["type"] == "session.update":
                 await self._on_update(socket, session, event)
+            if event["type"] == "response.create" and session.behaviour == "greet":
+                await self._answer_once(socket, session)
             async with self._news:
                 self._news.notify_all()
 
