@@ -7,13 +7,13 @@ whose greeting begins softly), in the steps of a call:
 
     click → microphone open → offer leaves (POST) → answer → ICE → DTLS → first packet → heard
 
-"heard" is the first stretch of 128 samples above -45 dBFS that the page gets of the agent's track, after jitter
-buffer and decoder. The goal counts from the offer: from then on media is asked for, and before it the browser
-opens the microphone, whoever is called.
+"heard" is the first stretch of 128 samples above -45 dBFS that the page gets of the agent's track, after
+jitter buffer and decoder. The goal counts from the offer: from then on media is asked for, and before it the
+browser opens the microphone, whoever is called.
 
 Interruptions: the microphone is a file with words every few seconds; counted are those that begin while the
-bot is heard. From the first loud stretch of the microphone's track, after the browser's own processing, to the
-agent's last one, both on the same audio clock. "gateway" is its own figure: onset to silence on the wire.
+bot is heard. From the first loud stretch of the microphone's track, after the browser's own processing, to
+the agent's last one, both on the same audio clock. "gateway" is its own figure: onset to silence on the wire.
 
 Both ends of every figure are on this machine. Needs Chromium.
 """
@@ -25,6 +25,7 @@ import tempfile
 import wave
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -157,7 +158,7 @@ def show_calls(console: Console, agent: str, calls: Sequence[dict[str, float]]) 
     table = Table(
         "step", "ms, p50 / p95 / most", "since the click", title=f"{len(calls)} calls, agent {agent}"
     )
-    for before, step in zip(_STEPS, _STEPS[1:], strict=False):
+    for before, step in pairwise(_STEPS):
         took = percentiles([each[step] - each[before] for each in calls])
         table.add_row(f"{before} → {step}", took, percentiles([each[step] for each in calls]))
     console.print(table)

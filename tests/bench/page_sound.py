@@ -1,7 +1,7 @@
 """What a page's ear has written down, and what it means. Pure.
 
-A row is (seconds of the page's audio clock, milliseconds since the epoch, own level, far level); the levels in
-dB of full scale, over 128 samples each.
+A row is (seconds of the page's audio clock, milliseconds since the epoch, own level, far level); the levels
+in dB of full scale, over 128 samples each.
 """
 
 from collections.abc import Sequence
