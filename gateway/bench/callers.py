@@ -9,6 +9,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gateway.bench.clock import Loop, Socket
 from gateway.bench.dialog import Dialog, DialogIds, DialogState, Line, build_options
@@ -73,6 +74,9 @@ class Caller:
         return self.socket.send(packet, media)
 
 
+AnyCaller = TypeVar("AnyCaller", bound=Caller)
+
+
 class Callers:
     """All phones, and the port they share."""
 
@@ -97,7 +101,10 @@ class Callers:
 
     def place(self) -> Caller:
         """Start one call now."""
-        caller = Caller(self._placed % SLOTS)
+        return self.place_for(Caller(self._placed % SLOTS))
+
+    def place_for(self, caller: AnyCaller) -> AnyCaller:
+        """Start one call now for a caller who may speak and hear in a way of its own."""
         self._placed += 1
         bits = self._random.getrandbits
         caller.socket = self._loop.open_socket(self._aim.host, caller.on_rtp)

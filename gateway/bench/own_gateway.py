@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,17 +93,28 @@ def own_gateway(max_calls: int, behaviour: BackendBehaviour) -> Iterator[Running
             rtp_low=free_block(ports_needed(max_calls)),
             backend_port=backend_port,
         )
-        config_file, log = run_dir / "bench.yaml", run_dir / "gateway.log"
-        config_file.write_text(json.dumps(config, indent=1))  # JSON is YAML
-        with log.open("wb") as errors:
-            command = (sys.executable, "-m", "gateway", "run", "--config", str(config_file))
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True
-            )
-        try:
-            yield RunningGateway((HOST, sip_port), process.pid, log, lambda: process.poll() is None)
-        finally:
-            _stop(process)
+        with started_gateway(config, run_dir) as running:
+            yield running
+
+
+@contextlib.contextmanager
+def started_gateway(config: Mapping[str, object], directory: Path) -> Iterator[RunningGateway]:
+    """A gateway process with this configuration, whose first `sip.listen` is `udp://HOST:PORT`; ended here.
+
+    directory: takes the configuration file and the log.
+    """
+    config_file, log = directory / "gateway.yaml", directory / "gateway.log"
+    config_file.write_text(json.dumps(config, indent=1))  # JSON is YAML
+    listen = GatewayConfig.model_validate(config).sip.listen[0]
+    with log.open("wb") as errors:
+        command = (sys.executable, "-m", "gateway", "run", "--config", str(config_file))
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True
+        )
+    try:
+        yield RunningGateway((listen.address, listen.port), process.pid, log, lambda: process.poll() is None)
+    finally:
+        _stop(process)
 
 
 def free_port(kind: socket.SocketKind) -> int:
@@ -138,21 +149,31 @@ def _backend(behaviour: BackendBehaviour) -> Iterator[int]:
     if behaviour.hangup_every:
         command += ["--hangup-every", str(behaviour.hangup_every)]
         command += ["--hangup-after-ms", str(behaviour.hangup_after_ms)]
+    with serving_child(command, "the echoing backend") as port:
+        yield port
+
+
+@contextlib.contextmanager
+def serving_child(command: Sequence[str], name: str, *, within_s: float = _BACKEND_START_S) -> Iterator[int]:
+    """A process that prints its port as its first line and leaves when its standard input closes.
+
+    Raises `LocalError` when it does not start.
+    """
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     try:
-        yield _read_port(process)
+        yield _read_port(process, name, within_s)
     finally:
         assert process.stdin is not None
         process.stdin.close()  # it leaves on that
         _wait_or_kill(process)
 
 
-def _read_port(process: "subprocess.Popen[bytes]") -> int:
+def _read_port(process: "subprocess.Popen[bytes]", name: str, within_s: float) -> int:
     assert process.stdout is not None
-    readable, _, _ = select.select([process.stdout], [], [], _BACKEND_START_S)
+    readable, _, _ = select.select([process.stdout], [], [], within_s)
     line = process.stdout.readline() if readable else b""
     if not line.strip().isdigit():
-        raise LocalError("the echoing backend did not start")
+        raise LocalError(f"{name} did not start")
     return int(line)
 
 

@@ -59,14 +59,16 @@ class Sender:
         """The next 20 ms and the kind of click in it, if any."""
         seconds, position = divmod(self._n, PACKETS_PER_SECOND)
         kind = seconds % len(_CLICKS) if position == self._phase else None
-        payload = _SILENCE if kind is None else _CLICKS[kind]
+        return self.packet(_SILENCE if kind is None else _CLICKS[kind]), kind
+
+    def packet(self, payload: bytes, payload_type: int = 0, *, begun_ago: int = 0) -> bytes:
+        """The next 20 ms with this payload; `begun_ago`: packets since the event in it began (RFC 4733)."""
         marker = 0x80 if self._n == 0 else 0
-        header = _HEADER.pack(
-            0x80, marker, self._seq & 0xFFFF, (self._timestamp + self._n * 160) & 0xFFFFFFFF, self._ssrc
-        )
+        timestamp = (self._timestamp + (self._n - begun_ago) * PACKET_SAMPLES) & 0xFFFFFFFF
+        header = _HEADER.pack(0x80, marker | payload_type, self._seq & 0xFFFF, timestamp, self._ssrc)
         self._n += 1
         self._seq += 1
-        return header + payload, kind
+        return header + payload
 
 
 class Reception:

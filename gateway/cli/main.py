@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "dialplan": "gateway.cli.dialplan:app",
     "status": "gateway.cli.status:status",
     "keys": "gateway.cli.keys:app",
+    "rehearse": "gateway.cli.rehearse:rehearse",
     "bench": "gateway.cli.bench:app",
     "impair": "gateway.cli.impair:impair",
     "version": "gateway.cli.version:version",
@@ -76,6 +77,7 @@ def gateway() -> None:
     gateway calls                         what calls there were
     gateway calls show call_1a2b…         one call, second by second
     gateway keys create NAME              let somebody use the HTTP API
+    gateway rehearse                      let synthetic callers talk to the agent, and judge it
     gateway impair --to HOST:PORT         put a bad network in front of something
 
     Exit status: 0 it worked, 1 it did not, 2 the command line or a configuration file is wrong.

@@ -36,3 +36,8 @@ def rms(pcm: bytes) -> int:
 def scaled(pcm: bytes, factor: float) -> bytes:
     """s16le PCM at another level; what gets too loud is clipped."""
     return audioop.mul(pcm, 2, factor)
+
+
+def mixed(pcm: bytes, other: bytes) -> bytes:
+    """Two s16le sounds of the same length at once; what gets too loud is clipped."""
+    return audioop.add(pcm, other, 2)
