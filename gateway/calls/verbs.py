@@ -8,6 +8,7 @@ from typing import Final
 from gateway.calls.agent import AgentDialogue, TalkLimits
 from gateway.calls.agent_link import AgentLostError
 from gateway.calls.bridge import Bridge
+from gateway.calls.choosing import choice_tool, instructions
 from gateway.calls.dialling import NotReachedError
 from gateway.calls.endings import by_fault, by_step
 from gateway.calls.events import CallEndedError, CallEvents
@@ -241,9 +242,16 @@ class CallVerbs:
 
     async def talk(self, request: TalkRequest) -> str:
         """The conversation with an agent."""
+        reason = await self._talk(request, self._tools(request))
+        if reason == TRANSFER_CALL:
+            self.outcome = Termination(Reason.PARTY_HANGUP)
+            await self.hang_up()
+        return reason
+
+    async def _talk(self, request: TalkRequest, tools: ToolSet) -> str:
         if request.agent not in self._settings.agents:
             raise StepFailedError("error", f"there is no agent {request.agent}")
-        tools, link = self._tools(request), self._agent.link
+        link = self._agent.link
         if link.name and not link.serves(request.agent, tools):
             await link.release()
         if request.instructions:
@@ -258,9 +266,6 @@ class CallVerbs:
                 reason = await self._agent.talk(TalkLimits(request.max_duration_s, request.silence_s))
         finally:
             self._bridge.set_agent("away")
-        if reason == TRANSFER_CALL:
-            self.outcome = Termination(Reason.PARTY_HANGUP)
-            await self.hang_up()
         return reason
 
     def _tools(self, request: TalkRequest) -> ToolSet:
@@ -270,8 +275,24 @@ class CallVerbs:
         return ToolSet((transfer_tool(request.allow, self.persons.hand_over),))
 
     async def choose(self, request: ChoiceRequest) -> str:
-        """Find out by speech what the caller wants."""
-        raise StepFailedError("not_possible", "choosing by speech is not possible yet; gather digits")
+        """Find out by speech what the caller wants; empty if that takes too long."""
+        if request.prompt:
+            await self.play(request.prompt)
+        chosen: list[str] = []
+        tools = ToolSet((choice_tool(request.options, chosen.append),))
+        talk = TalkRequest(
+            request.agent, max_duration_s=request.timeout_s, instructions=instructions(request.options)
+        )
+        try:
+            await self._talk(talk, tools)
+        except StepFailedError as failure:
+            if failure.kind != "max_duration":
+                raise
+        finally:
+            self._journal.figures.instructions = ""
+        await self._agent.link.release()
+        self.outcome = Termination(Reason.PLAN_ENDED)
+        return chosen[0] if chosen else ""
 
     # ---- people -------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from gateway.core.record import TimelineKind as K
 from gateway.core.termination import Reason
 from gateway.dialplan.runtime import (
     CallControl,
+    ChoiceRequest,
     GatherRequest,
     HttpReply,
     HttpRequest,
@@ -139,6 +140,30 @@ async def test_an_unhandled_failure_is_apologised_for() -> None:
     assert record.reason is Reason.PLAN_FAILED
     assert "out of order" in record.detail
     assert stage.caller.heard_ms(3000) == 1000
+
+
+@pytest.mark.parametrize("said", ['{"option": "sales"}', None])
+async def test_an_agent_finds_out_what_the_caller_wants(said: str | None) -> None:
+    got: list[str] = []
+    request = ChoiceRequest(AGENT, {"sales": "to buy something", "help": "a fault"}, (MENU,), 10.0)
+
+    async def plan(call: CallControl) -> None:
+        got.append(await call.choose(request))
+        await call.play((MENU,))
+
+    async with Stage(plan=plan, first_talk=None, prompts=PROMPTS) as stage:
+        backend = await stage.talking()
+        assert stage.caller.heard_ms(1500) == 1000, "asked before"
+        backend.function_call("f1", "choose_option", '{"option": "weather"}')
+        backend.function_call("f2", "choose_option", "no JSON")
+        if said is not None:
+            backend.function_call("f3", "choose_option", said)
+        record = await stage.over()
+    assert got == (["sales"] if said else [""])
+    assert [told[1] for told in backend.told if told[0] == "tool_result"] == ["f1", "f2"]
+    assert backend.closed
+    assert stage.caller.heard_ms(1500) == 2000
+    assert record.reason is Reason.PLAN_ENDED
 
 
 # ---- recordings -----------------------------------------------------------------------------------
