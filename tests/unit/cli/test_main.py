@@ -4,7 +4,19 @@ import pytest
 
 from tests.unit.cli.commands import Gateway
 
-COMMANDS = ["run", "demo", "config", "calls", "dialplan", "status", "keys", "bench", "impair", "version"]
+COMMANDS = [
+    "run",
+    "demo",
+    "config",
+    "calls",
+    "dialplan",
+    "status",
+    "keys",
+    "rehearse",
+    "bench",
+    "impair",
+    "version",
+]
 
 
 def test_help_lists_every_command_with_what_it_does(gateway: Gateway) -> None:
