@@ -23,6 +23,7 @@ from gateway.wire import card as wire
 
 _REFER_TIMEOUT_S: Final = 30.0
 _MAX_PARTIES: Final = 16
+_CALLER_AND_ONE: Final = 2
 
 Result = TypeVar("Result")
 
@@ -57,6 +58,10 @@ class CallDesk:
         self._gate = gate
         self._serving_agent = serving_agent
         self._work: set[asyncio.Task[Any]] = set()
+        self._meetings: set[Meeting] = set()
+        self._ends_with_last = False
+        """Whether the call is over when the last person leaves."""
+        self._over = False
         self._recorder: CallRecorder | None = None
 
     # ---- before the answer --------------------------------------------------------------------
@@ -108,8 +113,8 @@ class CallDesk:
     async def bridge(self, target: str, agent: AgentRole, ring_s: float) -> str:
         """Call somebody into the call; the key of the party, once it has answered.
 
-        agent: what the agent does from then on. If it is away, the call ends when the last person has
-        left, unless they hand back.
+        agent: what the agent does from then on. If it was last said to be away, the call ends when the
+        last person leaves, unless they hand back.
         """
         self._require_answer()
         if len(self._bridge.parties) >= _MAX_PARTIES:
@@ -120,22 +125,28 @@ class CallDesk:
             self._journal.note(TimelineKind.DIAL_FAILED, result=exc.kind, reason=str(exc))
             status = 403 if exc.kind == "not_allowed" else 409
             raise NotPossibleError(status, f"{exc.kind}: {exc}") from exc
-        if agent != "away" and not self._serving_agent():
-            agent = "away"
-        after = self._bridge.agent_role if len(self._bridge.parties) > 1 else self._role_alone()
+        if self._over or self._events.leg_closed:
+            party.close("the caller has gone")
+            raise NotPossibleError(409, "the call has ended")
+        agent = agent if self._serving_agent() else "away"
+        self._ends_with_last = agent == "away"
         meeting = Meeting(self._bridge, party, self._journal)
         meeting.begin(agent)
-        self._start(self._stay(meeting, agent, after))
+        self._meetings.add(meeting)
+        self._start(self._stay(meeting))
         return party.key
 
-    async def _stay(self, meeting: Meeting, agent: AgentRole, after: AgentRole) -> None:
-        left = await meeting.last(after)
-        alone = len(self._bridge.parties) == 1
-        if alone and agent == "away" and not (left == "handed_back" and self._serving_agent()):
+    async def _stay(self, meeting: Meeting) -> None:
+        handed_back = await meeting.last() == "handed_back"
+        last = len(self._bridge.parties) <= _CALLER_AND_ONE
+        may_speak = self._serving_agent()
+        over = last and self._ends_with_last and not (handed_back and may_speak)
+        # Whoever stays goes on as it is; a caller who stays alone has the agent.
+        speaks = may_speak and not over and (handed_back or last)
+        self._meetings.discard(meeting)
+        meeting.end("speak" if speaks else self._bridge.agent_role)
+        if over:
             self._events.post(EndRequested(Reason.PARTY_HANGUP))
-
-    def _role_alone(self) -> AgentRole:
-        return "speak" if self._serving_agent() else "away"
 
     def drop(self, party: str) -> None:
         """Hang up on somebody who was called."""
@@ -148,6 +159,7 @@ class CallDesk:
         """Let the agent speak, listen, or be away."""
         if not self._serving_agent():
             raise NotPossibleError(409, "no agent is connected")
+        self._ends_with_last = role == "away"
         self._bridge.set_agent(role)
 
     async def refer(self, target: str) -> None:
@@ -210,9 +222,12 @@ class CallDesk:
 
     async def close(self) -> None:
         """The call is over."""
+        self._over = True
         for task in list(self._work):
             task.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
+        for meeting in self._meetings:
+            meeting.end("away")
         if self._recorder is not None:
             await self.stop_recording()
 

@@ -19,6 +19,9 @@ class Meeting:
         self._party = party
         self._journal = journal
         self._handed_back: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._holding = False
+        """Whether this person has put the caller on hold."""
+        self._over = False
 
     def begin(self, agent: AgentRole) -> None:
         """Join the others. `agent`: its part from now on."""
@@ -29,22 +32,24 @@ class Meeting:
             line.joined(self._journal.facts.id)
             self._journal.on_said.append(self._said)
 
-    async def last(self, agent_after: AgentRole) -> Left:
-        """Until the person leaves. `agent_after`: the agent's part then.
-
-        A caller who hangs up cancels it; the person's leg ends then, too.
-        """
-        party = self._party
-        try:
-            await asyncio.wait((party.closed, self._handed_back), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if self._said in self._journal.on_said:
-                self._journal.on_said.remove(self._said)
-            self._bridge.hold(self._bridge.caller, False)
-            self._bridge.leave(party, agent=agent_after)
-            if not party.closed.done():
-                party.close("handed back" if self._handed_back.done() else "the caller has gone")
+    async def last(self) -> Left:
+        """Until the person leaves. Whoever awaits it has to call `end`, however it ends."""
+        await asyncio.wait((self._party.closed, self._handed_back), return_when=asyncio.FIRST_COMPLETED)
         return "handed_back" if self._handed_back.done() else "hung_up"
+
+    def end(self, agent_after: AgentRole) -> None:
+        """The person leaves, or has left. `agent_after`: the agent's part from now on. Idempotent."""
+        if self._over:
+            return
+        self._over = True
+        party = self._party
+        if self._said in self._journal.on_said:
+            self._journal.on_said.remove(self._said)
+        if self._holding:
+            self._bridge.hold(self._bridge.caller, False)
+        self._bridge.leave(party, agent=agent_after)
+        if not party.closed.done():
+            party.close("handed back" if self._handed_back.done() else "the caller has gone")
 
     def _said(self, utterance: Utterance) -> None:
         if self._party.line is not None:
@@ -54,7 +59,7 @@ class Meeting:
         """What the person's page wants."""
         match request:
             case "hold" | "resume":
-                held = request == "hold"
+                self._holding = held = request == "hold"
                 self._bridge.hold(self._bridge.caller, held)
                 if self._party.line is not None:
                     self._party.line.held(held)

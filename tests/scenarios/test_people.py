@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.backends import contract as ai
+from gateway.calls.bridge import AgentRole
 from gateway.calls.desk import NotPossibleError
 from gateway.calls.gate import Accept, Gate, Reject
 from gateway.core.call_state import CallState
@@ -229,6 +230,43 @@ async def test_the_call_ends_with_the_last_person_when_the_agent_was_sent_away()
         record = await stage.over()
         await exchange.quiet()
     assert record.reason is Reason.PARTY_HANGUP
+
+
+async def test_who_leaves_changes_nothing_for_those_who_stay() -> None:
+    exchange = Exchange({ANNA: Habit(0.5), BERT: Habit(0.5)})
+    async with Stage(dialler=exchange) as stage:
+        await stage.talking()
+        desk, bridge = stage.call.desk, stage.call.bridge
+        anna = await desk.bridge(ANNA, "speak", 10.0)
+        await desk.bridge(BERT, "listen", 10.0)
+        desk.hold(True)
+        desk.drop(anna)
+        await stage.later(200)
+        assert bridge.agent_role == "listen"
+        assert bridge.caller.held, "the operator's hold"
+        stage.leg.peer.hang_up()
+        await stage.over()
+        await exchange.quiet()
+
+
+@pytest.mark.parametrize(("first", "then"), [("away", "listen"), ("listen", "away")])
+async def test_the_last_who_leaves_never_leaves_the_caller_with_nobody(
+    first: AgentRole, then: AgentRole
+) -> None:
+    exchange = Exchange({ANNA: Habit(0.5), BERT: Habit(0.5)})
+    async with Stage(dialler=exchange) as stage:
+        await stage.talking()
+        for target, role in ((ANNA, first), (BERT, then)):
+            await stage.call.desk.bridge(target, role, 10.0)
+        for target in (ANNA, BERT):
+            exchange.phones[target].leg.peer.hang_up()
+            await stage.later(200)
+        if then == "listen":
+            assert (joined(stage), stage.call.bridge.agent_role) == ("alone", "speak")
+            stage.leg.peer.hang_up()
+        record = await stage.over()
+        await exchange.quiet()
+    assert record.reason is (Reason.CALLER_HANGUP if then == "listen" else Reason.PARTY_HANGUP)
 
 
 async def test_a_whisper_reaches_one_party_only() -> None:
