@@ -8,8 +8,10 @@ nothing but a cache: every Binding request names its peer anew.
                transaction id. The card's answer goes back if it is not longer than the request.
     confirmed  The card answered such a request with success. What the client sends now goes to the card.
     routed     It was the first one of its peer; or it asks with USE-CANDIDATE; or the routed one has been
-               silent. What the card sends now goes to the client, up to three times of what came from it
-               (as in RFC 9000 section 8.1), because its address may still be forged.
+               silent; or it shakes hands (DTLS): a browser with several addresses nominates each of them
+               until one is answered, and shakes hands over the one that it has chosen. What the card
+               sends now goes to the client, up to three times of what came from it (as in RFC 9000
+               section 8.1), because its address may still be forged.
     proved     It answered a request of the card with the right transaction id, or came by TCP: it does
                receive what we send. No limit any more.
 
@@ -44,6 +46,8 @@ FLOWS_PER_PEER: Final = 8
 SEEN_PER_PEER: Final = 512
 OPEN_CHALLENGES: Final = 16
 UNPROVED_FACTOR: Final = 3
+_HANDSHAKE: Final = 22
+"""First byte of a DTLS record that shakes hands (RFC 6347 section 4.1)."""
 
 
 @dataclass(slots=True)
@@ -78,6 +82,13 @@ class _Peer:
     """Transactions that the card answered with success, oldest first."""
     challenges: deque[bytes] = field(default_factory=lambda: deque(maxlen=OPEN_CHALLENGES))
     """Transactions of the card's own requests to the routed client."""
+    talking: bool = False
+    """Media has come: no more hands are shaken."""
+
+    def route(self, flow: _Flow) -> None:
+        """Give the downlink to another flow."""
+        self.routed = flow
+        self.challenges.clear()
 
 
 class FlowTable:
@@ -121,6 +132,11 @@ class FlowTable:
             return None
         flow.heard_at = now
         flow.received_bytes += len(data)
+        peer = self._peers[flow.port]
+        if first >= 128:
+            peer.talking = True
+        elif first == _HANDSHAKE and flow is not peer.routed and not peer.talking:
+            self._switch(peer, flow)
         return flow.port
 
     def to_client(self, port: int, data: bytes, now: float) -> Client | None:
@@ -236,9 +252,7 @@ class FlowTable:
         if flow not in peer.flows:
             peer.flows.append(flow)
         if flow is not peer.routed and (asked.nominated or now - peer.routed.heard_at >= SILENT_S):
-            peer.routed = flow
-            peer.challenges.clear()
-            self.counters["relay_route_switches_total"] += 1
+            self._switch(peer, flow)
         peer.seen[answered] = asked.client
         if len(peer.seen) > SEEN_PER_PEER:
             del peer.seen[next(iter(peer.seen))]
@@ -264,6 +278,10 @@ class FlowTable:
 
     # ---- books -----------------------------------------------------------------------------------
 
+    def _switch(self, peer: _Peer, flow: _Flow) -> None:
+        peer.route(flow)
+        self.counters["relay_route_switches_total"] += 1
+
     def _make_room(self, port: int) -> None:
         """One peer can't fill the table: its most silent address goes."""
         peer = self._peers.get(port)
@@ -278,8 +296,7 @@ class FlowTable:
         if not peer.flows:
             del self._peers[flow.port]
         elif peer.routed is flow:
-            peer.routed = max(peer.flows, key=lambda each: each.heard_at)
-            peer.challenges.clear()
+            peer.route(max(peer.flows, key=lambda each: each.heard_at))
 
     def _forget_asked(self, now: float) -> None:
         for key, asked in list(self._asked.items()):

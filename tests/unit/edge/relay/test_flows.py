@@ -215,6 +215,33 @@ def test_of_two_live_addresses_the_nominated_one_gets_the_downlink() -> None:
     assert (stage.up(_ALICE), stage.up(_ALICE_MOVED)) == (_CARD, _CARD)
 
 
+def test_the_handshake_is_answered_where_it_comes_from() -> None:
+    stage = _Stage()
+    # A browser with two addresses nominates both while it waits for the first answer.
+    stage.check(_ALICE, nominated=True)
+    stage.check(_ALICE_MOVED, nominated=True)
+    assert stage.up(_ALICE, _DTLS) == _CARD
+    assert stage.down(_DTLS) == _ALICE
+    stage.prove(_ALICE)
+
+
+def test_only_an_address_that_the_card_has_confirmed_can_shake_hands() -> None:
+    stage = _Stage()
+    stage.check(_ALICE, nominated=True)
+    assert stage.up(_MALLORY, _DTLS) is None
+    assert stage.up(_ALICE_MOVED, _DTLS) is None
+    assert stage.down(_DTLS) == _ALICE
+
+
+def test_a_handshake_in_the_middle_of_a_call_moves_nothing() -> None:
+    stage = _Stage()
+    stage.connect(_ALICE)
+    stage.check(_ALICE_MOVED)
+    assert stage.up(_ALICE, _RTP) == _CARD
+    assert stage.up(_ALICE_MOVED, _DTLS) == _CARD
+    assert stage.down() == _ALICE
+
+
 def test_an_address_in_use_is_not_moved_to_another_peer() -> None:
     """Mallory, with a call of his own, asks in Alice's name."""
     stage = _Stage()
