@@ -2,7 +2,8 @@
 
 The buffer is as deep as 99 % of the packets need, or as all of them do if `DEPTH_ALL_S` is enough for that,
 and at most `DEPTH_MAX_S`; what comes later still is lost, as in a phone. The first packet missing is
-replaced by half of the one before, further ones by silence.
+replaced by half of the one before, further ones by silence. Second by second the buffer finds its place
+anew, so that a sender whose clock slips is late only for a moment.
 """
 
 from collections.abc import Iterator, Sequence
@@ -77,11 +78,12 @@ def listen(packets: Sequence[Packet], start_s: float, end_s: float) -> Heard:
     gaps: list[tuple[float, float]] = []
     for stream in _streams(packets):
         transit = np.array([packet.arrived_s for packet in stream.packets]) - stream.sent_s
-        excess = transit - transit.min()
+        least = _least_transit(transit, stream.sent_s)
+        excess = transit - least
         depth = _depth_s(excess)
         played = {
-            packet.seq: (packet, float(transit.min() + at + depth) - start_s)
-            for packet, at, wait in zip(stream.packets, stream.sent_s, excess, strict=True)
+            packet.seq: (packet, float(at + depth) - start_s)
+            for packet, at, wait in zip(stream.packets, stream.sent_s + least, excess, strict=True)
             if wait <= depth + 1e-9
         }
         span, came = _span(stream.packets)
@@ -90,6 +92,14 @@ def listen(packets: Sequence[Packet], start_s: float, end_s: float) -> Heard:
         gaps += _play(list(played.values()), sound)
     shifted = tuple((begin + start_s, end + start_s) for begin, end in gaps)
     return Heard(start_s, sound, depth_s * 1000, expected, lost, late, shifted)
+
+
+def _least_transit(transit_s: NDArray[np.float64], sent_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The shortest time any packet of the same second took, for each packet."""
+    seconds = np.floor(sent_s - sent_s.min()).astype(np.int64)
+    least = np.full(int(seconds.max()) + 1, np.inf)
+    np.minimum.at(least, seconds, transit_s)
+    return np.asarray(least[seconds], np.float64)
 
 
 def _depth_s(excess_s: NDArray[np.float64]) -> float:
@@ -138,12 +148,20 @@ def _play(played: list[tuple[Packet, float]], sound: Samples) -> list[tuple[floa
         _lay(sound, at_s, _decoded(packet.payload))
     for (before, at_s), (after, next_s) in pairwise(ordered):
         begin_s = at_s + len(before.payload) / RATE_HZ
+        missing_s, consecutive = next_s - begin_s, (after.seq - before.seq) % 2**16 <= 1
+        if missing_s > 0.001 and after.timestamp == _end_of(before):
+            gaps.append((begin_s, next_s))  # the buffer found its place anew
         # Numbers without a hole are a sender that was silent on purpose.
-        if next_s - begin_s > 0.001 and (after.seq - before.seq) % 2**16 > 1:
+        if missing_s > 0.001 and not consecutive:
             gaps.append((begin_s, next_s))
             room = round((next_s - begin_s) * RATE_HZ)
             _lay(sound, begin_s, _decoded(before.payload)[:room] * np.float32(0.5))
     return gaps
+
+
+def _end_of(packet: Packet) -> int:
+    """Timestamp of the packet behind it."""
+    return (packet.timestamp + len(packet.payload)) % 2**32
 
 
 def _decoded(payload: bytes) -> Samples:

@@ -68,3 +68,17 @@ def test_nothing_is_silence() -> None:
     assert len(heard.samples) == 12 * 8000
     assert not heard.samples.any()
     assert heard.missing_share == 0
+
+
+def test_a_sender_whose_clock_slips_is_followed() -> None:
+    line = agent((1.0, 11.0))
+    late = np.zeros(600)
+    for slip in range(1, 11):  # 100 ms every second, each of which stays
+        late[slip * 53 :] += 0.1
+    heard = listen(packets(line, late), ANSWERED_S, END_S + 1)
+    assert heard.lost == 0
+    assert heard.late < 600 * 0.05
+    assert heard.depth_ms <= DEPTH_MAX_S * 1000
+    # What is said at the end is heard when it comes, all slips later.
+    end = np.flatnonzero(np.abs(heard.samples) > 500).max() / 8000
+    assert end == pytest.approx(12.0, abs=0.22)
