@@ -211,6 +211,9 @@ class Phone:
         fields: dict[str, object] = {"codec": media.codec, "ptime_ms": media.ptime_ms, "srtp": media.srtp}
         self._emit("media", {**fields, "sending": media.sending, "receiving": media.receiving})
 
+    def on_refused(self, status: int, reason: str) -> None:
+        """As `CallHandler` says; the script sees that nothing changed."""
+
     def on_transfer(self, status: int, reason: str, *, final: bool) -> None:
         """Never: the phone transfers nobody."""
 

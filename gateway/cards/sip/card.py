@@ -8,8 +8,8 @@ import socket
 import time
 from collections.abc import Callable
 
-from gateway.cards.sip.commands import UnfitError, carry_out, described, outgoing_call
-from gateway.cards.sip.contract import CallHandler, PjsipError, Refusal
+from gateway.cards.sip.commands import UnfitError, carry_out, described, outgoing_call, tiers
+from gateway.cards.sip.contract import BusyError, CallHandler, PjsipError, Refusal
 from gateway.cards.sip.invite import InviteError, parse_invite
 from gateway.cards.sip.leg import Leg, LegContext
 from gateway.cards.sip.link import CoreLink
@@ -30,7 +30,8 @@ _STATUS_AGAIN_S = 0.02
 _SETTLE_S = 0.3
 """The clock goes on this long after the last leg: PJSIP takes ports off the bridge on its ticks."""
 
-CAPABILITIES = wire.Capabilities(hold=True, transfer=True, dtmf=True)
+_PENDING = 491
+"""Request Pending: what a far end would say, too."""
 
 
 class SipCard:
@@ -53,7 +54,12 @@ class SipCard:
         self._next_second_s, self._next_status_s, self._tick_until_s = now + _SECOND_S, now, now + _SETTLE_S
         self.link = CoreLink(order.socket_path, endpoint, self, self._hello)
         self._context = LegContext(
-            PcmFormat(order.sample_rate_hz), order.rtp_timeout_s, clock, self._emit, self._closed
+            PcmFormat(order.sample_rate_hz),
+            order.rtp_timeout_s,
+            clock,
+            self._emit,
+            self._closed,
+            tiers(order.codecs),
         )
 
     # ---- for the loop --------------------------------------------------------------------------
@@ -209,7 +215,8 @@ class SipCard:
             try:
                 carry_out(entry[0], message)
             except PjsipError as exc:
-                self._emit(wire.Refused(message.leg, name, str(exc)))
+                status = _PENDING if isinstance(exc, BusyError) else 0
+                self._emit(wire.Refused(message.leg, name, str(exc), status))
 
     def _dial(self, message: wire.Dial) -> None:
         port = self._free_port()
@@ -251,7 +258,8 @@ class SipCard:
 
     def _hello(self) -> bytes:
         order = self._order
-        hello = wire.Hello(WIRE_VERSION, order.card, "sip", os.getpid(), order.sample_rate_hz, CAPABILITIES)
+        able = wire.Capabilities(hold=True, transfer=True, dtmf=True, tiers=tiers(order.codecs))
+        hello = wire.Hello(WIRE_VERSION, order.card, "sip", os.getpid(), order.sample_rate_hz, able)
         return wire.pack_control(hello)
 
     def _end_orphans(self, now: float) -> None:

@@ -1,8 +1,12 @@
 """What a command of the core means for a leg, and for a call that is to be placed."""
 
+from collections.abc import Sequence
+
 from gateway.cards.sip.contract import Headers, OutgoingCall, PjsipError
 from gateway.cards.sip.leg import Leg
+from gateway.cards.sip.sdp import codec_name
 from gateway.core.ids import LegId
+from gateway.core.ladder.codings import ptimes_ms
 from gateway.wire import card as wire
 
 MAX_URI_BYTES = 255
@@ -11,8 +15,22 @@ MAX_HEADER_BYTES = 1500
 """All headers of an INVITE that the core adds; PJSIP's buffer holds 4000 with SDP and everything."""
 
 
+_RTP_CLOCK_HZ = {"G722": 8000}
+"""PJSIP names the sample rate (RFC 3551 §4.5.2)."""
+
+
 class UnfitError(PjsipError):
     """What would spoil a message, or PJSIP."""
+
+
+def tiers(codec_ids: Sequence[str]) -> tuple[str, ...]:
+    """What legs may change to, of PJSIP's codecs (`iLBC/8000/1`): codec and packet time, `ILBC/30`."""
+    found = []
+    for codec_id in codec_ids:
+        encoding, rate_hz, _ = codec_id.split("/")
+        name = codec_name(encoding, _RTP_CLOCK_HZ.get(encoding.upper(), int(rate_hz)))
+        found += [f"{name}/{ptime_ms}" for ptime_ms in ptimes_ms(name)]
+    return tuple(found)
 
 
 def outgoing_call(message: wire.Dial) -> OutgoingCall:
@@ -75,6 +93,8 @@ def carry_out(leg: Leg, message: wire.ToCard) -> None:
             leg.send_dtmf(digits)
         case wire.Hold(held=held):
             leg.hold(held)
+        case wire.SetTier(tier=tier):
+            leg.set_tier(tier)
         case wire.Transfer(target_uri=target_uri, headers=headers):
             _check(target_uri, headers)
             leg.transfer(target_uri, headers)

@@ -14,6 +14,10 @@ class PjsipError(GatewayError):
     """PJSIP refused an operation, or the call it was meant for is gone."""
 
 
+class BusyError(PjsipError):
+    """Not now: something else is under way in the dialog (as 491 says it)."""
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
     """What an endpoint needs to know."""
@@ -73,6 +77,8 @@ class MediaInfo:
     """The far end wants our audio."""
     receiving: bool
     """The far end sends audio."""
+    offered: tuple[str, ...] = ()
+    """Codecs that the far end named last; see `sdp.codecs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,10 @@ class StreamQuality:
     """RTCP reports about our stream that have arrived."""
     tx_lost: int
     tx_jitter_ms: float
+    rx_loss_runs: int = 0
+    """Runs of consecutive losses."""
+    rx_concealed_ms: float = 0.0
+    """Made up by the decoder where a packet was missing when its turn came."""
 
 
 class CallHandler(Protocol):
@@ -102,6 +112,9 @@ class CallHandler(Protocol):
 
     def on_digit(self, digit: str, duration_ms: int, method: DtmfMethod) -> None:
         """A DTMF digit arrived; `duration_ms` is 0 when the far end did not say."""
+
+    def on_refused(self, status: int, reason: str) -> None:
+        """The far end refused other media (re-INVITE); the old ones stay."""
 
     def on_transfer(self, status: int, reason: str, *, final: bool) -> None:
         """The far end reports on the transfer it was asked for; nothing comes after the final one."""

@@ -37,6 +37,8 @@ class LegCounters:
             tx_packets=base.tx_packets + now.tx_packets,
             tx_reports=base.tx_reports + now.tx_reports,
             tx_lost=tx_lost,
+            rx_loss_runs=base.rx_loss_runs + now.rx_loss_runs,
+            rx_concealed_ms=base.rx_concealed_ms + now.rx_concealed_ms,
         )
 
 

@@ -4,7 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from gateway.cards.sip.contract import CallState, DtmfMethod, Headers, MediaInfo, PjsipError, StreamQuality
+from gateway.cards.sip.contract import (
+    BusyError,
+    CallState,
+    DtmfMethod,
+    Headers,
+    MediaInfo,
+    PjsipError,
+    StreamQuality,
+)
 from gateway.cards.sip.counters import LegCounters, StallWatch, TransferWatch
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import LegId
@@ -41,6 +49,12 @@ class Call(Protocol):
     def hold(self, held: bool) -> None:
         """Hold or resume the far end."""
 
+    def renegotiate(self, codec: str, ptime_ms: int) -> None:
+        """Offer other media."""
+
+    def keep_media(self) -> None:
+        """The far end refused them."""
+
     def send_dtmf(self, digits: str, method: DtmfMethod | None = None) -> None:
         """Send digits."""
 
@@ -70,6 +84,8 @@ class LegContext:
     """To the core, if there is one."""
     closed: Callable[["Leg"], None]
     """The leg is gone."""
+    tiers: tuple[str, ...]
+    """Codecs and packet times that may be offered, as `ILBC/30`."""
 
 
 class Leg:
@@ -103,6 +119,8 @@ class Leg:
         self._drained_at_s: float | None = None
         self._drain_status = (0, "")
         self._local_hold = False
+        self._asked = False
+        """Other media have been offered, and the far end has not answered."""
         self._counters = LegCounters()
         self._watch = StallWatch(context.rtp_timeout_s, context.clock())
         self._held_watch = StallWatch(HELD_TIMEOUT_S, context.clock())
@@ -191,6 +209,16 @@ class Leg:
         self._call.hold(held)
         self._local_hold = held
 
+    def set_tier(self, tier: str) -> None:
+        """Offer a codec and packet time, `ILBC/30`. Raises `PjsipError`."""
+        codec, _, ptime_ms = tier.rpartition("/")
+        if tier not in self._context.tiers:
+            raise PjsipError(f"no tier is called {tier!r}")
+        if self.state != "connected" or self._local_hold or self._transfer.pending or self._asked:
+            raise BusyError("the session is on hold, being transferred or being changed")
+        self._call.renegotiate(codec, int(ptime_ms))
+        self._asked = True
+
     # ---- from PJSIP ----------------------------------------------------------------------------
 
     def on_state(self, state: CallState, status: int, reason: str) -> None:
@@ -217,6 +245,7 @@ class Leg:
 
     def on_media(self, media: MediaInfo) -> None:
         """Offer and answer were agreed on."""
+        self._asked = False
         if self._answered:
             self.state = "connected" if media.sending else "held"
         self.report_media(media)
@@ -224,6 +253,13 @@ class Leg:
     def on_digit(self, digit: str, duration_ms: int, method: DtmfMethod) -> None:
         """A DTMF digit arrived."""
         self._context.emit(wire.Dtmf(self._id, digit, duration_ms, method))
+
+    def on_refused(self, status: int, reason: str) -> None:
+        """The far end keeps its media."""
+        if self._asked:
+            self._asked = False
+            self._call.keep_media()
+            self._context.emit(wire.Refused(self._id, wire.SetTier.__name__, reason, status))
 
     def on_transfer(self, status: int, reason: str, *, final: bool) -> None:
         """The far end says how the transfer goes."""
@@ -306,6 +342,7 @@ class Leg:
                     media.ptime_ms,
                     media.srtp,
                     not media.sending,
+                    media.offered,
                 )
             )
 
@@ -340,4 +377,7 @@ class Leg:
             rtt_ms=-1.0,
             underruns=self.playout.underruns,
             playout_dropped_ms=self.playout.overflow_ms,
+            rx_loss_runs=totals.rx_loss_runs,
+            rx_concealed_ms=totals.rx_concealed_ms,
+            tx_reports=totals.tx_reports,
         )

@@ -53,6 +53,11 @@ def family(codec: str) -> Family:
     return _CODECS[codec].family if codec in _CODECS else "g711"
 
 
+def ptimes_ms(codec: str) -> tuple[int, ...]:
+    """Packet times that a codec can be asked for; none of one we don't know."""
+    return _CODECS[codec].ptimes_ms if codec in _CODECS else ()
+
+
 def _at(codec: str, least_ptime_ms: int) -> SipCoding:
     ptimes_ms = _CODECS[codec].ptimes_ms
     return SipCoding(codec, next((each for each in ptimes_ms if each >= least_ptime_ms), ptimes_ms[-1]))

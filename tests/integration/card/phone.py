@@ -48,6 +48,9 @@ class Phone:
     def on_digit(self, digit: str, duration_ms: int, method: DtmfMethod) -> None:
         say(digit=digit, duration_ms=duration_ms, method=method)
 
+    def on_refused(self, status: int, reason: str) -> None:
+        say(refused=status, reason=reason)
+
     def on_transfer(self, status: int, reason: str, *, final: bool) -> None:
         say(transfer=status, reason=reason, final=final)
 

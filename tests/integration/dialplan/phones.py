@@ -62,6 +62,9 @@ class Ringing:
         """A key of the caller's."""
         tell("digit", user=self.user, digit=digit)
 
+    def on_refused(self, status: int, reason: str) -> None:
+        """As `CallHandler` says; the script sees that nothing changed."""
+
     def on_transfer(self, status: int, reason: str, *, final: bool) -> None:
         """Never: these phones transfer nobody."""
 

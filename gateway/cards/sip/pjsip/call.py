@@ -20,6 +20,7 @@ from gateway.cards.sip.contract import (
 from gateway.cards.sip.digits import DigitCollector
 from gateway.cards.sip.pjsip.native import pj
 from gateway.cards.sip.pjsip.port import PcmPort
+from gateway.cards.sip.sdp import codec_name, codecs, with_codec_alone
 
 _STATES: Final[dict[int, CallState]] = {
     pj.PJSIP_INV_STATE_CALLING: "calling",
@@ -37,6 +38,9 @@ _RTP_CLOCK_HZ: Final = {"G722": 8000}
 _DIGITS: Final = frozenset("0123456789ABCD*#")
 _DTMF_UPDATE: Final = 1
 _DTMF_END: Final = 2
+_TSX_OVER: Final = frozenset((pj.PJSIP_TSX_STATE_COMPLETED, pj.PJSIP_TSX_STATE_TERMINATED))
+_CHALLENGES: Final = frozenset((401, 407))
+_REFUSED: Final = 300
 _FINAL: Final = 200
 """The least status of a final response."""
 _UNKNOWN_DURATION_MS: Final = 60_000
@@ -77,7 +81,38 @@ class NativeCall(pj.Call):
         """How often offer and answer have been agreed on."""
         self.answers: AnswerWatch | None = None
         """Of a call that we place, until it is answered."""
+        self.confirmed = False
         self.digits = DigitCollector()
+        self.wanted: tuple[str, int] | None = None
+        """Codec and packet time in ms that our offers name alone, once they have been asked for."""
+        self.offered: tuple[str, ...] = ()
+        """Codecs that the far end named last."""
+
+    def onCallSdpCreated(self, prm: Any) -> None:
+        with callback("onCallSdpCreated"):
+            theirs = str(prm.remSdp.wholeSdp)
+            if theirs:
+                self.offered = codecs(theirs)
+            elif self.wanted is not None:
+                ours = with_codec_alone(str(prm.sdp.wholeSdp), *self.wanted)
+                if ours is not None:
+                    prm.sdp.wholeSdp = ours
+
+    def onCallTsxState(self, prm: Any) -> None:
+        with callback("onCallTsxState"):
+            if prm.e.type != pj.PJSIP_EVENT_TSX_STATE or self.handler is None:
+                return
+            tsx = prm.e.body.tsxState.tsx
+            ours = tsx.role == pj.PJSIP_ROLE_UAC and str(tsx.method) == "INVITE"
+            status = int(tsx.statusCode)
+            if (
+                ours
+                and status >= _REFUSED
+                and status not in _CHALLENGES
+                and self.confirmed
+                and tsx.state in _TSX_OVER
+            ):
+                self.handler.on_refused(status, str(tsx.statusText))
 
     def onCallState(self, prm: Any) -> None:
         with callback("onCallState"):
@@ -87,7 +122,7 @@ class NativeCall(pj.Call):
             if state == "disconnected":
                 self._forget(self)
             elif state == "confirmed":
-                self.answers = None
+                self.answers, self.confirmed = None, True
             if state is not None and handler is not None:
                 handler.on_state(state, status, reason)
 
@@ -166,9 +201,16 @@ class NativeCall(pj.Call):
         codec = stream.audCodecParam
         srtp = stream.proto in (pj.PJMEDIA_TP_PROTO_RTP_SAVP, pj.PJMEDIA_TP_PROTO_RTP_SAVPF)
         name = str(stream.codecName)
+        facade.frame_ms = int(codec.info.frameLen)
         ptime_ms = int(codec.info.frameLen) * int(codec.setting.frmPerPkt)
         facade.media = MediaInfo(
-            name, _RTP_CLOCK_HZ.get(name, int(stream.codecClockRate)), ptime_ms, srtp, sending, receiving
+            name,
+            _RTP_CLOCK_HZ.get(name, int(stream.codecClockRate)),
+            ptime_ms,
+            srtp,
+            sending,
+            receiving,
+            self.offered,
         )
         self._connect(facade, sending, receiving)
         return facade.media
@@ -197,6 +239,8 @@ class SipCall:
         """Set before media is negotiated: the port that carries the call's audio."""
         self.media: MediaInfo | None = None
         """Last result of offer and answer."""
+        self.frame_ms = 20
+        """Length of the codec's frames, which the jitter buffer counts."""
 
     def detach(self) -> None:
         """PJSIP's call has gone; called by the endpoint."""
@@ -236,6 +280,23 @@ class SipCall:
             else:
                 prm.opt.flag = pj.PJSUA_CALL_UNHOLD
                 self._alive.reinvite(prm)
+
+    def renegotiate(self, codec: str, ptime_ms: int) -> None:
+        """Offer this codec and packet time alone, in this call alone (RFC 3261 §14)."""
+        call = self._alive
+        before, call.wanted = call.wanted, (codec, ptime_ms)
+        try:
+            with pjsip_errors():
+                call.reinvite(call_options())
+        except PjsipError:
+            call.wanted = before
+            raise
+
+    def keep_media(self) -> None:
+        """The far end refused: our next offer names what is spoken now."""
+        if self._call is not None and self.media is not None:
+            name = codec_name(self.media.codec, self.media.clock_rate_hz)
+            self._call.wanted = (name, self.media.ptime_ms)
 
     def send_dtmf(self, digits: str, method: DtmfMethod | None = None) -> None:
         """Send digits by RFC 4733, or by INFO where the far end did not agree to it."""
@@ -278,4 +339,6 @@ class SipCall:
             tx_reports=int(tx.updateCount),
             tx_lost=int(tx.loss) if tx.updateCount else -1,
             tx_jitter_ms=int(tx.jitterUsec.last) / 1000,
+            rx_loss_runs=int(rx.lossPeriodUsec.n),
+            rx_concealed_ms=float(stat.jbuf.lost) * self.frame_ms,
         )

@@ -29,6 +29,10 @@ MAX_CALLS: Final = 4
 _DISABLE_TCP_SWITCH: Final = 4
 """Index of `disable_tcp_switch` among the ints at the start of `pjsip_cfg_t`."""
 
+_KEEP_AFTER_TIMEOUT: Final = 12
+"""Index of `keep_inv_after_tsx_timeout`; the timers T1, T2, T4 and TD behind it show that it is there."""
+_TIMERS_MS: Final = [500, 4000, 5000, 32000]
+
 IncomingHandler = Callable[["SipCall", str, str], CallHandler | Refusal]
 """Told about an INVITE (the call, the message as received, its source as address:port); returns who
 follows the call, or why it is refused. Must not end the call itself: PJSIP aborts when that happens
@@ -67,9 +71,12 @@ class Endpoint:
         self._library.pj_log_set_level(0)  # before the configuration is read it prints to standard output
         self._endpoint.libCreate()
         self._endpoint.libInit(config)
-        flags = (ctypes.c_int * 5).in_dll(self._library, "pjsip_sip_cfg_var")
+        settings = (ctypes.c_int * 18).in_dll(self._library, "pjsip_sip_cfg_var")
+        flags, timers_ms = settings[:13], settings[14:]
         if all(flag in (0, 1) for flag in flags):
-            flags[_DISABLE_TCP_SWITCH] = 1  # we have UDP only, whatever the size
+            settings[_DISABLE_TCP_SWITCH] = 1  # we have UDP only, whatever the size
+            if timers_ms == _TIMERS_MS:
+                settings[_KEEP_AFTER_TIMEOUT] = 1  # a re-INVITE without an answer must not end the call
         transport = pj.TransportConfig()
         transport.port, transport.boundAddress = self._settings.sip_port, self._settings.sip_address
         self._transport = int(self._endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport))

@@ -1,11 +1,18 @@
 """One leg with a call that records what it is asked to do, and a clock that we turn."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from gateway.cards.sip.contract import DtmfMethod, Headers, MediaInfo, PjsipError, StreamQuality
+from gateway.cards.sip.contract import (
+    BusyError,
+    DtmfMethod,
+    Headers,
+    MediaInfo,
+    PjsipError,
+    StreamQuality,
+)
 from gateway.cards.sip.counters import TRANSFER_TIMEOUT_S
 from gateway.cards.sip.leg import HELD_TIMEOUT_S, Leg, LegContext
 from gateway.core.audio import PcmFormat
@@ -42,6 +49,12 @@ class RecordedCall:
     def transfer(self, uri: str, headers: Headers = ()) -> None:
         self.asked.append(("transfer", uri, headers))
 
+    def renegotiate(self, codec: str, ptime_ms: int) -> None:
+        self.asked.append(("renegotiate", codec, ptime_ms))
+
+    def keep_media(self) -> None:
+        self.asked.append(("keep_media",))
+
     def quality(self) -> StreamQuality | None:
         return self.stats
 
@@ -60,7 +73,8 @@ class Bench:
         self.sent: list[wire.FromCard] = []
         self.closed: list[Leg] = []
         self.call, self.port = RecordedCall(), BarePort()
-        context = LegContext(FORMAT, 5.0, lambda: self.now, self.sent.append, self.closed.append)
+        tiers = ("ILBC/30", "GSM/20", "SPEEX/16000/20")
+        context = LegContext(FORMAT, 5.0, lambda: self.now, self.sent.append, self.closed.append, tiers)
         self.leg = Leg(INCOMING, self.call, self.port, context, outbound=outbound)
 
     def answered(self) -> None:
@@ -359,3 +373,45 @@ def test_a_far_end_that_never_says_how_it_went_is_given_up(bench: Bench) -> None
     assert transfers(bench) == [(408, "the far end did not say how it went", True)]
     bench.leg.each_second(bench.now + 100)
     assert len(transfers(bench)) == 1
+
+
+def test_another_codec_is_asked_for_once_at_a_time() -> None:
+    bench = Bench()
+    bench.answered()
+    bench.leg.set_tier("ILBC/30")
+    assert bench.call.asked[-1] == ("renegotiate", "ILBC", 30)
+    with pytest.raises(BusyError):
+        bench.leg.set_tier("GSM/20")
+    bench.leg.on_media(replace(MEDIA, codec="iLBC", ptime_ms=30))
+    bench.leg.set_tier("SPEEX/16000/20")
+    assert bench.call.asked[-1] == ("renegotiate", "SPEEX/16000", 20)
+
+
+def test_a_refused_codec_is_told_with_its_status_and_may_be_followed_by_another() -> None:
+    bench = Bench()
+    bench.answered()
+    bench.leg.set_tier("ILBC/30")
+    bench.leg.on_refused(488, "Not Acceptable Here")
+    assert bench.sent[-1] == wire.Refused(INCOMING.leg, "SetTier", "Not Acceptable Here", 488)
+    assert bench.call.asked[-1] == ("keep_media",)
+    bench.leg.set_tier("GSM/20")
+
+
+def test_a_refusal_of_something_else_is_not_told() -> None:
+    bench = Bench()
+    bench.answered()
+    before = len(bench.sent)
+    bench.leg.on_refused(488, "Not Acceptable Here")
+    assert len(bench.sent) == before
+
+
+def test_no_codec_is_asked_for_on_hold_or_during_a_transfer() -> None:
+    bench = Bench()
+    bench.answered()
+    bench.leg.hold(True)
+    with pytest.raises(BusyError):
+        bench.leg.set_tier("ILBC/30")
+    bench.leg.hold(False)
+    bench.leg.transfer("sip:op@192.0.2.9", ())
+    with pytest.raises(BusyError):
+        bench.leg.set_tier("ILBC/30")
