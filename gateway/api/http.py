@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from gateway.api.origins import let_page_read
 from gateway.api.problems import problems
 from gateway.api.routes import Api
 from gateway.config.models import HttpListen
@@ -38,6 +39,7 @@ class HttpServer:
         app.router.add_get("/metrics", self._render_metrics)
         if api is not None:
             app.router.add_routes(api.routes)
+            app.on_response_prepare.append(let_page_read)
             app.on_shutdown.append(_closing(api))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
 

@@ -5,7 +5,7 @@ body is a form. Therefore every request that names a foreign `Origin` is refused
 that a browser would have asked about.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,10 +14,14 @@ from aiohttp.typedefs import Handler, Middleware
 
 from gateway.api.problems import ProblemError
 
-_METHODS: Final = "GET, POST, DELETE, PATCH, OPTIONS"
-_HEADERS: Final = "Authorization, Content-Type, Last-Event-ID"
+_PREFLIGHT: Final = {
+    "Access-Control-Allow-Methods": "GET, POST, DELETE, PATCH, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
+    "Access-Control-Max-Age": "600",
+}
 _EXPOSED: Final = "Location, Retry-After"
-_MAX_AGE_S: Final = "600"
+_PAGE: Final = web.RequestKey("page", str)
+"""Where a request keeps the foreign origin whose page may read the answer."""
 _GUARDED: Final = ("/v1/", "/whip/")
 
 
@@ -32,29 +36,23 @@ def origins(allowed: Sequence[str]) -> Middleware:
         foreign = not same_origin(origin, request.host)
         if foreign and "*" not in allowed and origin not in allowed:
             raise ProblemError(403, "pages of this origin may not use the API (webrtc.cors)")
-        return await _answered(request, handler, origin if foreign else None)
+        if not foreign:
+            return await handler(request)
+        request[_PAGE] = origin
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return web.Response(status=204, headers=_PREFLIGHT)
+        return await handler(request)
 
     return check
 
 
-async def _answered(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]], origin: str | None
-) -> web.StreamResponse:
-    """`origin`: whom to let read the answer; None for our own pages."""
-    preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-    response: web.StreamResponse
-    if preflight and origin is not None:
-        response = web.Response(status=204)
-        response.headers["Access-Control-Allow-Methods"] = _METHODS
-        response.headers["Access-Control-Allow-Headers"] = _HEADERS
-        response.headers["Access-Control-Max-Age"] = _MAX_AGE_S
-    else:
-        response = await handler(request)
+async def let_page_read(request: web.Request, response: web.StreamResponse) -> None:
+    """A signal for just before an answer's headers leave, so that streams and errors can be read, too."""
+    origin = request.get(_PAGE)
     if origin is not None:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED
         response.headers["Vary"] = "Origin"
-    return response
 
 
 def same_origin(origin: str, host: str) -> bool:

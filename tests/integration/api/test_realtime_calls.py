@@ -169,6 +169,14 @@ async def test_a_foreign_page_may_call_only_if_it_is_listed(rig: Rig) -> None:
         async with rig.send("POST", path, headers={"Origin": origin}, data=form()) as response:
             await problem(response, 403)
             assert "Access-Control-Allow-Origin" not in response.headers
+    for method, address, status in (
+        ("POST", "/v1/realtime/calls?agent=nobody", 404),
+        ("POST", "/v1/nothing", 404),
+        ("GET", "/v1/events", 200),
+    ):
+        async with rig.send(method, address, headers={"Origin": PAGE} | SDP) as response:
+            assert response.status == status
+            assert response.headers["Access-Control-Allow-Origin"] == PAGE, "the page may read it"
     async with rig.send("POST", path, headers={"Origin": rig.base}, data=form()) as response:
         assert response.status == 201
     assert len(rig.card.offers) == 2
