@@ -38,7 +38,8 @@ def calls(
     run_dir: RunDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the latest calls, newest first; `calls show ID` prints one with its timeline.
+    """List the latest calls, newest first; `calls show ID` prints one with its timeline, `calls report ID`
+    draws it.
 
     The calls come from the database in the run_dir of --config, or in --run-dir, or in ./run.
     The gateway may be running meanwhile. The output holds phone numbers and what was said.
@@ -98,6 +99,38 @@ def show(
         typer.echo(json.dumps(record_as_data(record, timeline=True), indent=2))
     else:
         calls_output.print_call(record)
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    call_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the call, or its beginning.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")] = Path("report.html"),
+    config: ConfigOption = None,
+    run_dir: RunDirOption = None,
+) -> None:
+    """Write a page about one call: loss, codec, quality and turns on one time axis.
+
+    The page is one file and needs nothing from outside. It holds no phone numbers and no words of the call.
+
+    \b
+    gateway calls report call_1a2b --config gateway.yaml --out report.html
+
+    Exit status: 0; 1 if there is no such call or more than one, or the file cannot be written.
+    """
+    database, _ = context.obj
+    if config is not None or run_dir is not None:
+        database = _database(config, run_dir)
+    import asyncio
+
+    from gateway.cli.call_report import render
+
+    page = render(asyncio.run(_get(database, call_id)))
+    try:
+        out.write_text(page)
+    except OSError as exc:
+        raise LocalError(f"{out}: {(exc.strerror or str(exc)).lower()}") from exc
+    typer.echo(f"wrote {out}")
 
 
 def _database(config: Path | None, run_dir: Path | None) -> Path:

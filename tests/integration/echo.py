@@ -1,7 +1,8 @@
 """A gateway whose agent says back whatever it hears: the simplest thing that proves a whole path."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from tests.integration.harness import GatewayProcess
 from tests.integration.realtime_backend import RealtimeBackend
@@ -12,7 +13,7 @@ ECHO_STEPS = ("tone 1000 300", "hear 5", "silence 5")
 
 @asynccontextmanager
 async def echo_gateway(
-    *, audio: str = "auto", max_calls: int = 8
+    *, audio: str = "auto", max_calls: int = 8, sections: Mapping[str, Any] | None = None
 ) -> AsyncIterator[tuple[GatewayProcess, RealtimeBackend]]:
     """A running gateway and the service that its only agent uses."""
     async with (
@@ -21,6 +22,7 @@ async def echo_gateway(
             agents={"echo": backend.agent(audio=audio)},
             environment={"TEST_KEY": "sk-test-echo"},
             max_calls=max_calls,
+            sections=sections,
         ) as gateway,
     ):
         yield gateway, backend

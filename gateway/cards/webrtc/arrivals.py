@@ -1,7 +1,9 @@
 """Counters of a received RTP stream: loss and jitter (RFC 3550 appendix A.3 and A.8). Pure."""
 
+from collections import deque
 from typing import Final
 
+_BASELINE_S: Final = 60.0
 _HALF: Final = 1 << 15
 _SEQUENCES: Final = 1 << 16
 _CLOCK_WRAP: Final = 1 << 32
@@ -18,6 +20,13 @@ class Arrivals:
         self._cycles = 0
         self._transit: int | None = None
         self._jitter = 0.0
+        self.loss_runs = 0
+        """Gaps in the sequence; one that is filled later, by order or by a retransmission, counts too."""
+        self._reference: int | None = None
+        self._fastest_s: float | None = None
+        """Of this second; delays in seconds against the first packet."""
+        self._baseline: deque[tuple[float, float]] = deque()
+        """(second, its fastest packet) of the last minute."""
 
     @property
     def lost(self) -> int:
@@ -38,6 +47,7 @@ class Arrivals:
             self._first = self._newest = sequence
         elif (sequence - self._newest) % _SEQUENCES < _HALF:
             self._cycles += _SEQUENCES if sequence < self._newest else 0
+            self.loss_runs += (sequence - self._newest) % _SEQUENCES > 1
             self._newest = sequence
         transit = (int(now * self._clock_rate_hz) - timestamp) % _CLOCK_WRAP
         if self._transit is not None:
@@ -45,3 +55,26 @@ class Arrivals:
             change = min(change, _CLOCK_WRAP - change)
             self._jitter += (change - self._jitter) / 16
         self._transit = transit
+        self._keep_delay(transit)
+
+    def _keep_delay(self, transit: int) -> None:
+        if self._reference is None:
+            self._reference = transit
+        ticks = (transit - self._reference + _CLOCK_WRAP // 2) % _CLOCK_WRAP - _CLOCK_WRAP // 2
+        delay_s = ticks / self._clock_rate_hz
+        if self._fastest_s is None or delay_s < self._fastest_s:
+            self._fastest_s = delay_s
+
+    def delay_rise_ms(self, now: float) -> float | None:
+        """By how much the fastest packet since the last question was slower than that of the last minute.
+
+        None if none came. Jitter lets some packet through early; a queue that stands lets none.
+        """
+        fastest_s, self._fastest_s = self._fastest_s, None
+        baseline = self._baseline
+        while baseline and now - baseline[0][0] > _BASELINE_S:
+            baseline.popleft()
+        if fastest_s is None:
+            return None
+        baseline.append((now, fastest_s))
+        return (fastest_s - min(delay_s for _, delay_s in baseline)) * 1000

@@ -103,6 +103,9 @@ class WebrtcLeg:
         """Messages beyond the limits."""
         self._report = FarReport()
         self._reported = (0, 0)
+        self._last_report = FarReport()
+        self._far_reports = 0
+        """Reports of the far end that differed from the one before."""
 
     @property
     def leg_id(self) -> LegId:
@@ -311,6 +314,9 @@ class WebrtcLeg:
             self.downlink.expect_loss(100 * max(0, lost) / sent)
             self._reported = (peer.packets_sent, report.lost)
         uplink, playout = self.uplink, self.downlink.playout
+        rise_ms = uplink.delay_rise_ms(self._context.clock())
+        if report != self._last_report:
+            self._last_report, self._far_reports = report, self._far_reports + 1
         if self.state == "closed":
             return
         self._context.emit(
@@ -327,5 +333,9 @@ class WebrtcLeg:
                 rtt_ms=round(report.rtt_ms, 1),
                 underruns=playout.underruns,
                 playout_dropped_ms=playout.overflow_ms,
+                rx_loss_runs=uplink.loss_runs,
+                rx_concealed_ms=round(uplink.concealed_ms, 1),
+                rx_delay_rise_ms=-1.0 if rise_ms is None else round(rise_ms, 1),
+                tx_reports=self._far_reports,
             )
         )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gateway.cards.webrtc.arrivals import Arrivals
 from gateway.cards.webrtc.codecs import CodecKind, make_decoder
 from gateway.cards.webrtc.incoming import Incoming
+from gateway.cards.webrtc.opus import has_fec
 from gateway.cards.webrtc.receive import ReceiveBuffer, Step
 from gateway.core.audio import PcmFormat
 from gateway.errors import RemoteError
@@ -14,13 +15,15 @@ class Uplink:
     """Receive buffer, decoder and the frames between two ticks."""
 
     def __init__(self, kind: CodecKind, pcm_format: PcmFormat, now: float) -> None:
-        self._kind = kind
+        self._kind, self._pcm_format = kind, pcm_format
         self._decoder = make_decoder(kind.name, pcm_format.sample_rate_hz)
         self._buffer = ReceiveBuffer(kind.clock_rate_hz)
         self._incoming = Incoming(pcm_format.frame_bytes)
         self._arrivals = Arrivals(kind.clock_rate_hz)
         self._ssrc: int | None = None
-        self._past = (0, 0, 0)
+        self._past = (0, 0, 0, 0)
+        self.concealed_ms = 0.0
+        """Made up by the decoder, not counting what came back from copies in other packets."""
         self.last_packet_s = now
         """When the last packet came."""
         self.undecodable = 0
@@ -35,6 +38,15 @@ class Uplink:
     def lost(self) -> int:
         """Not received since the beginning."""
         return self._past[1] + self._arrivals.lost
+
+    @property
+    def loss_runs(self) -> int:
+        """Gaps since the beginning."""
+        return self._past[3] + self._arrivals.loss_runs
+
+    def delay_rise_ms(self, now: float) -> float | None:
+        """See `Arrivals.delay_rise_ms`; once a second."""
+        return self._arrivals.delay_rise_ms(now)
 
     @property
     def discarded(self) -> int:
@@ -76,13 +88,15 @@ class Uplink:
     def _carry_out(self, step: Step) -> bytes:
         if step.kind == "decode":
             return self._decoder.decode(step.payload)
-        if step.kind == "recover":
-            return self._decoder.recover(step.payload)
-        return self._decoder.conceal()
+        copied = step.kind == "recover" and self._kind.name == "opus" and has_fec(step.payload)
+        pcm = self._decoder.recover(step.payload) if step.kind == "recover" else self._decoder.conceal()
+        if not copied:
+            self.concealed_ms += self._pcm_format.duration_ms(len(pcm))
+        return pcm
 
     def _new_stream(self, ssrc: int) -> None:
         if self._ssrc is not None:
-            self._past = (self.packets, self.lost, self.discarded - self.undecodable)
+            self._past = (self.packets, self.lost, self.discarded - self.undecodable, self.loss_runs)
             rate_hz = self._kind.clock_rate_hz
             self._buffer, self._arrivals = ReceiveBuffer(rate_hz), Arrivals(rate_hz)
         self._ssrc = ssrc

@@ -9,8 +9,8 @@ const CHANNEL = "oai-events";
 const CONNECT_WITHIN_MS = 15_000;
 
 /**
- * Dispatches `connected`; `said` with `detail` = an event of the gateway; and once, at the end, `ended`
- * with `detail` = the reason as a sentence.
+ * Dispatches `answered` when `far` is there; `connected`; `said` with `detail` = an event of the gateway; and
+ * once, at the end, `ended` with `detail` = the reason as a sentence.
  */
 export class Call extends EventTarget {
   /** Media streams, for levels; `far` exists once the gateway has answered. */
@@ -28,7 +28,9 @@ export class Call extends EventTarget {
     super();
     this.#key = key;
     this.#connection.addEventListener("track", (event) => {
+      if (this.#over) return;
       this.far = event.streams[0] ?? new MediaStream([event.track]);
+      this.dispatchEvent(new Event("answered"));
     });
     this.#connection.addEventListener("connectionstatechange", () => this.#stateChanged());
     this.#channel.addEventListener("message", (event) => this.#told(event.data));
@@ -89,6 +91,15 @@ export class Call extends EventTarget {
   /** Send an event, if the channel is open. */
   send(event) {
     if (this.#channel.readyState === "open") this.#channel.send(JSON.stringify(event));
+  }
+
+  /** Send no more than the gateway says the network carries. The codec's packet time is the browser's own. */
+  async tune({ max_bitrate_bps: bitrate }) {
+    const sender = this.#connection.getSenders().find((each) => each.track?.kind === "audio");
+    const parameters = sender?.getParameters();
+    if (!parameters?.encodings?.length || !Number.isInteger(bitrate)) return;
+    for (const encoding of parameters.encodings) encoding.maxBitrate = bitrate;
+    await sender.setParameters(parameters);
   }
 
   stats() {

@@ -8,6 +8,7 @@ import { TurnTable } from "./turn_table.js";
 import { EventClock, TurnClock } from "./turns.js";
 
 const STATS = "gateway.stats";
+const TUNE = "gateway.tune";
 
 export class Conversation {
   #call;
@@ -28,6 +29,7 @@ export class Conversation {
     this.#call = new Call(key);
     this.#transcript = transcript;
     this.#ended = ended;
+    this.#call.addEventListener("answered", () => this.#answered());
     this.#call.addEventListener("connected", () => this.#connected());
     this.#call.addEventListener("said", (event) => this.#said(event.detail));
     this.#call.addEventListener("ended", (event) => this.#over(event.detail));
@@ -69,9 +71,13 @@ export class Conversation {
     this.#call.muted = this.#muted || this.#held;
   }
 
+  /** Playing begins here, for a browser takes its time to open the loudspeaker. */
+  #answered() {
+    $("far").srcObject = this.#call.far;
+  }
+
   #connected() {
     if (this.#levels !== null) return; // again, after an interruption of the network
-    $("far").srcObject = this.#call.far;
     this.#levels = new Levels((now, levels) => this.#heard(now, levels));
     this.#levels.listen("own", this.#call.own);
     this.#levels.listen("far", this.#call.far);
@@ -97,6 +103,10 @@ export class Conversation {
     if (event.type === "error" && event.error.event_id === STATS) {
       // Whoever is at the other end does not take them.
       this.#reports = false;
+      return;
+    }
+    if (event.type === TUNE) {
+      this.#call.tune(event).catch((error) => console.warn("the bitrate stays as it is", error));
       return;
     }
     this.#transcript.handle(event);

@@ -125,3 +125,45 @@ def test_the_spread_does_not_care_where_the_timestamp_wraps() -> None:
         delay_s = spread.delay_s((start + k * 960) % (1 << 32), 50 + k * 0.02 + (0.03 if k == 15 else 0))
         spread.learn(delay_s)
     assert spread.peak_s == pytest.approx(0.03, abs=1e-3)
+
+
+class TestDelayRise:
+    RATE_HZ = 48_000
+
+    def second(self, arrivals: Arrivals, number: int, delays_ms: list[float]) -> float | None:
+        for index in range(50):
+            at_s = number + index / 50
+            delay_s = delays_ms[index % len(delays_ms)] / 1000
+            arrivals.add(number * 50 + index, int(at_s * self.RATE_HZ), at_s + delay_s)
+        return arrivals.delay_rise_ms(number + 1.0)
+
+    def test_a_steady_path_does_not_rise(self) -> None:
+        arrivals = Arrivals(self.RATE_HZ)
+        assert [self.second(arrivals, number, [30]) for number in range(3)] == [0.0, 0.0, 0.0]
+
+    def test_a_queue_is_seen_and_its_end_too(self) -> None:
+        arrivals = Arrivals(self.RATE_HZ)
+        rises = [self.second(arrivals, number, [delay]) for number, delay in enumerate((30, 130, 230, 30))]
+        assert rises == [pytest.approx(ms, abs=0.1) for ms in (0, 100, 200, 0)]
+
+    def test_jitter_is_no_rise(self) -> None:
+        arrivals = Arrivals(self.RATE_HZ)
+        self.second(arrivals, 0, [30])
+        assert self.second(arrivals, 1, [30, 90, 45, 140]) == pytest.approx(0.0, abs=0.1)
+
+    def test_what_was_fast_a_minute_ago_is_forgotten(self) -> None:
+        arrivals = Arrivals(self.RATE_HZ)
+        self.second(arrivals, 0, [30])
+        rises = [self.second(arrivals, number, [80]) for number in range(1, 70)]
+        assert rises[0] == pytest.approx(50.0, abs=0.1)
+        assert rises[-1] == pytest.approx(0.0, abs=0.1)
+
+    def test_without_packets_nothing_is_known(self) -> None:
+        assert Arrivals(self.RATE_HZ).delay_rise_ms(1.0) is None
+
+
+def test_runs_of_losses_are_counted() -> None:
+    arrivals = Arrivals(8000)
+    for sequence in (1, 2, 5, 6, 7, 9, 10):
+        arrivals.add(sequence, sequence * 160, sequence * 0.02)
+    assert (arrivals.lost, arrivals.loss_runs) == (3, 2)

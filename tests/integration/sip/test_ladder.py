@@ -1,0 +1,53 @@
+"""Phones on a bad network, through a whole gateway: the codec goes down and comes back."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.core.record import TimelineKind
+from gateway.impair.impairment import Impairment
+from gateway.impair.sip import SipImpairer
+from tests.integration.echo import echo_gateway
+from tests.integration.softphone import Softphone
+from tests.integration.spectrum import left_channel, seconds_of_tone
+
+LOCAL = ("127.0.0.1", 0)
+LOSSY = Impairment(loss=0.08)
+
+
+async def test_a_phone_goes_down_to_ilbc_and_back_while_another_call_stays(tmp_path: Path) -> None:
+    recording = tmp_path / "phone.wav"
+    quick = {"sip": {"ladder": {"up_after_s": 5}}}
+    async with (
+        echo_gateway(audio="pcmu", sections=quick) as (gateway, _backend),
+        SipImpairer(LOCAL, ("127.0.0.1", gateway.sip_port)) as impairer,
+        Softphone(gateway.uri()) as other,
+    ):
+        uri = gateway.uri().replace(str(gateway.sip_port), str(impairer.address[1]))
+        async with Softphone(uri, record=recording) as phone:
+            await phone.done("tone 1000 500", "pause 1")
+            impairer.change(up=LOSSY, down=LOSSY)
+            down = await phone.event("media", where=lambda e: e["codec"].upper() == "ILBC", within_s=25)
+            assert down["ptime_ms"] == 30
+            await phone.done("tone 1300 1000", "pause 1")
+            mark = len(phone.events)
+            impairer.change(up=Impairment(), down=Impairment())
+            await phone.event("media", where=lambda e: e["codec"].upper() == "PCMU", since=mark, within_s=40)
+            await phone.done("tone 1700 1000", "pause 1")
+            summary = await phone.finish()
+        call_id = str((await gateway.logged("call ended"))["call_id"])
+        record = await gateway.record(call_id)
+        assert (await other.finish())["worked"]
+        assert {str(e.get("codec", "PCMU")).upper() for e in other.events} == {"PCMU"}
+    assert summary["worked"], summary
+    tiers = [event.fields for event in record.timeline if event.kind is TimelineKind.TIER]
+    assert [(t["before"], t["after"]) for t in tiers] == [("PCMU/20", "ILBC/30"), ("ILBC/30", "PCMU/20")]
+    assert record.tier_changes == 2
+    assert record.mos_min is not None
+    assert record.mos_mean is not None
+    assert record.mos_min < 4.0
+    assert {point.tier for point in record.quality} == {"PCMU/20", "ILBC/30"}
+    heard = left_channel(recording)
+    assert seconds_of_tone(heard, 1000) == pytest.approx(0.5, abs=0.2)
+    assert seconds_of_tone(heard, 1300) > 0.7
+    assert seconds_of_tone(heard, 1700) == pytest.approx(1.0, abs=0.25)
