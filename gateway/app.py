@@ -36,6 +36,7 @@ from gateway.calls.queues import CallQueues
 from gateway.calls.reach import Reach
 from gateway.calls.service import CallDependencies, CallService
 from gateway.calls.ticker import Ticker
+from gateway.calls.tool_http import HttpTools
 from gateway.cards.edge_link import EdgeLink
 from gateway.config.barge_in import BargeInConfig
 from gateway.config.models import GatewayConfig
@@ -140,6 +141,7 @@ class Core:
                 sounds=await _sounds(config),
                 dialler=Reach(config.trunks, people, self._place),
                 http=http_client,
+                http_tools=HttpTools(config.http_tools),
                 queues=CallQueues(),
                 ticker=Ticker(),
                 clock=time.monotonic,

@@ -7,11 +7,11 @@ from typing import Final
 from gateway.backends import contract as ai
 from gateway.calls.agent_line import AgentLine
 from gateway.calls.agent_link import AgentLink
-from gateway.calls.events import CallEvent, CallEvents
+from gateway.calls.events import CallEvent, CallEvents, WorkDone
 from gateway.calls.journal import Journal
-from gateway.calls.tools import END_CALL, ToolSet, tool_result
+from gateway.calls.tool_runs import Run, ToolRuns
+from gateway.calls.tools import END_CALL, ToolSet
 from gateway.core.call_state import CallState
-from gateway.core.record import TimelineKind
 from gateway.dialplan.runtime import StepFailedError
 
 _GOODBYE_TIMEOUT_S: Final = 60.0
@@ -54,8 +54,12 @@ class AgentDialogue:
         self._enter = enter
         self._keep = keep
         self._tools = ToolSet()
+        self._runs = ToolRuns(journal, clock, lambda: events.post(WorkDone()))
         self._talking = False
         self._failed_responses = 0
+        self._answering = True
+        """Whether the end of the answer is still to come in which the model called a function."""
+        events.watchers.append(self._posted)
         link.on_restored = self._restored
         link.on_interrupted = self._interrupted
 
@@ -83,16 +87,16 @@ class AgentDialogue:
             return await self._talk(watch)
         finally:
             self._talking = False
+            await self._runs.close()
 
     async def _talk(self, watch: "_Watch") -> str:
         while True:
+            while (run := self._runs.next_turn()) is not None:
+                if (ended := await self._take_turn(run)) is not None:
+                    return ended
             event = await self._next(watch.deadline(self._clock()))
-            watch.check(self._clock())
+            watch.check(self._clock(), busy=self._runs.busy)
             match event:
-                case ai.FunctionCall():
-                    ended = await self._use_tool(event)
-                    if ended is not None:
-                        return ended
                 case ai.ResponseDone():
                     self._judge_response(event)
                 case ai.HungUp():
@@ -107,11 +111,22 @@ class AgentDialogue:
         Raises `AgentLostError`.
         """
         self.link.look()
-        look_at = self.link.next_look()
-        times = [time for time in (deadline, look_at) if time is not None]
-        event = await self._events.next(min(times, default=None))
+        looks = (deadline, self.link.next_look(), self._runs.next_words())
+        event = await self._events.next(min((time for time in looks if time is not None), default=None))
         self.link.look()
+        words_at = self._runs.next_words()
+        if words_at is not None and words_at <= self._clock():
+            self._runs.say_words(silent=not self._line.audible and not self._journal.meter.speaking)
         return event
+
+    def _posted(self, event: CallEvent) -> None:
+        """Something has happened; the call's task may be busy with something else."""
+        if isinstance(event, ai.FunctionCall):
+            self._answering = True
+            if self._talking:
+                self._runs.ask(event, self.link.backend, self._tools)
+        elif isinstance(event, ai.ResponseDone):
+            self._answering = False
 
     def _interrupted(self) -> None:
         """The session is lost; another one is looked for."""
@@ -141,23 +156,24 @@ class AgentDialogue:
         self._keep()
         self._pick_up(backend)
 
-    async def _use_tool(self, request: ai.FunctionCall) -> str | None:
-        """Carry out what the model asks for; the reason for the end if it ends the conversation."""
-        self._journal.note(TimelineKind.TOOL_CALL, name=request.name, arguments=request.arguments)
-        if request.name == END_CALL:
-            await self.let_finish()
-            return "end_call"
-        tool = self._tools.find(request.name)
-        if tool is None:
-            output, ended = tool_result(request), False
-        else:
-            output, ended = await tool.run(request.arguments)
-        self._journal.note(TimelineKind.TOOL_RESULT, name=request.name, output=output)
-        if ended:
-            return request.name
-        backend = self.link.backend
-        if backend is not None:
-            backend.send_tool_result(request.call_id, output)
+    async def _take_turn(self, run: Run) -> str | None:
+        """Answer what the model asked for; the reason for the end if it ends the conversation."""
+        if run.output is None:
+            if run.tool is None:
+                await self.let_finish()
+                return END_CALL
+            await self._runs.carry_out(run, run.tool)
+        self._runs.answered(run)
+        if run.ends:
+            return run.request.name
+        backend, output = self.link.backend, run.output or ""
+        if backend is not None and backend is run.backend:
+            backend.send_tool_result(run.request.call_id, output)
+        elif backend is not None:
+            # A session that was opened since does not know that it asked.
+            told = f"({run.request.name}, called before the connection broke, answers: {output})"
+            backend.tell(ai.UserText("", told))
+            backend.resume()
         return None
 
     async def let_finish(self) -> None:
@@ -173,13 +189,11 @@ class AgentDialogue:
 
     async def _until_silent(self, deadline: float) -> None:
         backend = self.link.backend
-        responding = backend is not None and backend.capabilities.answers
-        while responding or self._line.audible:
-            event = await self._events.next(deadline)
-            if event is None:
+        answers = backend is not None and backend.capabilities.answers
+        while (answers and self._answering) or self._line.audible:
+            if await self._events.next(deadline) is None:
                 return
-            if self.link.backend is None or isinstance(event, ai.ResponseDone):
-                responding = False
+            answers = answers and self.link.backend is not None
 
     def _judge_response(self, done: ai.ResponseDone) -> None:
         """A service that fails every answer is as good as gone."""
@@ -212,12 +226,12 @@ class _Watch:
         longest = self._limits.max_duration_s
         return None if longest is None else self._began + longest
 
-    def check(self, now: float) -> None:
-        """Raises `StepFailedError` when a limit is reached."""
+    def check(self, now: float, *, busy: bool) -> None:
+        """Raises `StepFailedError` when a limit is reached. `busy`: the caller waits for a function."""
         longest, silence = self._limits.max_duration_s, self._limits.silence_s
         if longest is not None and now - self._began >= longest:
             raise StepFailedError("max_duration", f"the conversation lasted {longest:g} s")
-        if self._line.audible or self._line.parked or self._meter.speaking:
+        if busy or self._line.audible or self._line.parked or self._meter.speaking:
             self._quiet_since = now
         elif silence is not None and now - self._quiet_since >= silence:
             raise StepFailedError("caller_silent", f"nobody has spoken for {silence:g} s")

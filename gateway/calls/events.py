@@ -64,9 +64,13 @@ class CallEvents:
         self._inbox: asyncio.Queue[CallEvent] = asyncio.Queue(_INBOX)
         self.leg_closed = False
         """Whether the caller's leg is over."""
+        self.watchers: list[Callable[[CallEvent], None]] = []
+        """Told of every event when it is posted, whatever the call's task waits for."""
 
     def post(self, event: CallEvent) -> None:
         """Hand an event to the call's task; overflow ends the call, for it cannot be right any more."""
+        for watcher in self.watchers:
+            watcher(event)
         try:
             self._inbox.put_nowait(event)
         except asyncio.QueueFull:

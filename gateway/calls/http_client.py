@@ -8,13 +8,24 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from gateway.dialplan.runtime import HttpReply, HttpRequest, StepFailedError
+from gateway.dialplan.runtime import FailureKind, HttpReply, HttpRequest, StepFailedError
 from gateway.observe.log import get_logger
 
 _MAX_TOLD: Final = 256
 """Requests on their way that nobody waits for; more are dropped and logged."""
+_PASSING: Final = frozenset({429, 502, 503, 504})
+"""Statuses after which the same request may succeed a moment later."""
 
 log = get_logger()
+
+
+class ServiceFailedError(StepFailedError):
+    """A service did not answer, or with nothing of use. The message names its host and no more."""
+
+    def __init__(self, kind: FailureKind, reason: str, *, passing: bool = False) -> None:
+        """`passing`: it may go better in a moment."""
+        super().__init__(kind, reason)
+        self.passing = passing
 
 
 class StepHttpClient:
@@ -25,16 +36,16 @@ class StepHttpClient:
         self._told: set[asyncio.Task[None]] = set()
 
     async def ask(self, request: HttpRequest) -> HttpReply:
-        """Raises `StepFailedError`."""
+        """Raises `ServiceFailedError`."""
         host = URL(request.url).host
         try:
             async with asyncio.timeout(request.timeout_s):
                 return await self._ask(request)
         except TimeoutError as exc:
             reason = f"{host} did not answer within {request.timeout_s:g} s"
-            raise StepFailedError("timeout", reason) from exc
+            raise ServiceFailedError("timeout", reason, passing=True) from exc
         except (aiohttp.ClientError, OSError) as exc:
-            raise StepFailedError("error", f"{host}: {type(exc).__name__}") from exc
+            raise ServiceFailedError("error", f"{host}: {type(exc).__name__}", passing=True) from exc
 
     def tell(self, request: HttpRequest) -> None:
         """Send it without waiting."""
@@ -60,12 +71,16 @@ class StepHttpClient:
             body = await response.content.read(request.max_bytes + 1)
             host = response.url.host
             if not 200 <= response.status < 300:
-                raise StepFailedError("error", f"{host} answered with status {response.status}")
+                raise ServiceFailedError(
+                    "error",
+                    f"{host} answered with status {response.status}",
+                    passing=response.status in _PASSING,
+                )
             while len(body) <= request.max_bytes and (more := await response.content.read(request.max_bytes)):
                 body += more
             if len(body) > request.max_bytes:
-                raise StepFailedError("error", f"{host} answered with more than {request.max_bytes} bytes")
-            return HttpReply(response.status, _object(body, str(host)))
+                raise ServiceFailedError("error", f"{host} answered with more than {request.max_bytes} bytes")
+            return HttpReply(response.status, _object(body, str(host), any_json=request.any_json))
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -76,13 +91,15 @@ class StepHttpClient:
             await self._session.close()
 
 
-def _object(body: bytes, host: str) -> Mapping[str, Any]:
+def _object(body: bytes, host: str, *, any_json: bool) -> Mapping[str, Any]:
     if not body.strip():
         return {}
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as exc:
-        raise StepFailedError("error", f"{host} did not answer with JSON") from exc
-    if not isinstance(found, dict):
-        raise StepFailedError("error", f"{host} did not answer with a JSON object")
-    return found
+        raise ServiceFailedError("error", f"{host} did not answer with JSON") from exc
+    if isinstance(found, dict):
+        return found
+    if any_json:
+        return {"result": found}
+    raise ServiceFailedError("error", f"{host} did not answer with a JSON object")

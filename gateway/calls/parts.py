@@ -12,6 +12,7 @@ from gateway.calls.dialling import Dialler
 from gateway.calls.line.ladders import Ladders
 from gateway.calls.queues import CallQueues
 from gateway.calls.ticker import Ticker
+from gateway.calls.tool_http import HttpTools
 from gateway.config.models import AgentConfig
 from gateway.dialplan.runtime import HttpReply, HttpRequest, Prompt
 
@@ -56,6 +57,7 @@ class CallSettings:
     sounds: Sounds
     dialler: Dialler
     http: HttpClient
+    http_tools: HttpTools = field(default_factory=lambda: HttpTools({}))
     queues: CallQueues
     ticker: Ticker
     clock: Callable[[], float]

@@ -1,7 +1,7 @@
-"""Functions that the gateway offers to every agent."""
+"""Functions that the gateway offers to the model of an agent."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,9 +10,28 @@ from gateway.backends.contract import FunctionCall
 END_CALL: Final = "end_call"
 TRANSFER_CALL: Final = "transfer_call"
 
-RunTool = Callable[[str], Awaitable[tuple[str, bool]]]
-"""Takes the model's arguments (JSON text, not checked), returns the result for the model (JSON text)
-and whether the conversation with the agent is over."""
+MAX_ARGUMENTS_CHARS: Final = 16384
+
+
+class ToolFailedError(Exception):
+    """A function could not do its work; the message is for the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What a function came to."""
+
+    output: Mapping[str, Any]
+    """For the model; a JSON object."""
+    ends: bool = False
+    """The conversation with the agent is over."""
+
+
+Check = Callable[[dict[str, Any]], None]
+"""Raises `ToolFailedError` for arguments that the function does not take."""
+
+SayWait = Callable[[Callable[[], bool]], Coroutine[Any, Any, None]]
+"""Tells the caller that it takes a moment, if that is still wanted once the words are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +40,15 @@ class Tool:
 
     name: str
     description: str
-    parameters: dict[str, Any]
+    parameters: Mapping[str, Any]
     """JSON Schema."""
-    run: RunTool
+    check: Check
+    run: Callable[[dict[str, Any]], Awaitable[ToolAnswer]]
+    """Takes checked arguments. Raises `ToolFailedError`."""
+    alone: bool = False
+    """It takes the call's events for itself: nothing of the conversation goes on meanwhile."""
+    say_wait: SayWait | None = None
+    """For a function that may take long."""
 
 
 _END_CALL: Final[dict[str, Any]] = {
@@ -39,15 +64,17 @@ _END_CALL: Final[dict[str, Any]] = {
 
 
 class ToolSet:
-    """What one conversation offers: ending the call, and more."""
+    """What one conversation offers: ending the call as a rule, and more."""
 
-    def __init__(self, tools: tuple[Tool, ...] = ()) -> None:
+    def __init__(self, tools: tuple[Tool, ...] = (), *, end_call: bool = True) -> None:
         self._tools = {tool.name: tool for tool in tools}
+        self.end_call = end_call
+        """Whether the model may hang up."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the functions besides `end_call`."""
-        return tuple(self._tools)
+        """Names of the functions."""
+        return (*((END_CALL,) if self.end_call else ()), *self._tools)
 
     @property
     def schemas(self) -> tuple[dict[str, Any], ...]:
@@ -61,15 +88,34 @@ class ToolSet:
             }
             for tool in self._tools.values()
         )
-        return (_END_CALL, *more)
+        return (*((_END_CALL,) if self.end_call else ()), *more)
 
     def find(self, name: str) -> Tool | None:
-        """A function by its name."""
+        """A function by its name, `end_call` left out."""
         return self._tools.get(name)
+
+
+def arguments_of(request: FunctionCall, tool: Tool) -> dict[str, Any]:
+    """What the model passes, checked. Raises `ToolFailedError`."""
+    if len(request.arguments) > MAX_ARGUMENTS_CHARS:
+        raise ToolFailedError(f"the arguments are longer than {MAX_ARGUMENTS_CHARS} characters")
+    try:
+        arguments = json.loads(request.arguments or "{}")
+    except (ValueError, RecursionError) as exc:
+        raise ToolFailedError("the arguments are not JSON") from exc
+    if not isinstance(arguments, dict):
+        raise ToolFailedError("the arguments are not a JSON object")
+    tool.check(arguments)
+    return arguments
 
 
 def tool_result(request: FunctionCall) -> str:
     """The answer to a function that the gateway does not have: an error the model can talk about."""
     if request.name == TRANSFER_CALL:
-        return json.dumps({"error": "no transfer target is configured; offer something else"})
-    return json.dumps({"error": f"there is no function named {request.name}"})
+        return failure("no transfer target is configured; offer something else")
+    return failure(f"there is no function named {request.name[:64]}")
+
+
+def failure(reason: str) -> str:
+    """What the model gets of a function that failed."""
+    return json.dumps({"error": reason})

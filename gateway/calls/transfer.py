@@ -1,14 +1,14 @@
 """`transfer_call`: the function by which an agent hands the caller over to a person."""
 
-import json
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
 
 from gateway.calls.meeting import Left
-from gateway.calls.tools import TRANSFER_CALL, Tool
+from gateway.calls.tool_own import check_as, checked
+from gateway.calls.tools import TRANSFER_CALL, Tool, ToolAnswer, ToolFailedError
 from gateway.core.targets import allowed
 from gateway.dialplan.runtime import StepFailedError
 
@@ -30,25 +30,23 @@ def transfer_tool(allow: tuple[str, ...], hand_over: HandOver) -> Tool:
     else:
         target["description"] = f"Whom to connect the caller with; allowed: {', '.join(allow)}"
 
-    async def run(arguments: str) -> tuple[str, bool]:
-        try:
-            wanted = msgspec.json.decode(arguments, type=_Arguments).target
-        # msgspec lets text that is not UTF-8 and too deep nesting through as they are.
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return json.dumps({"error": 'expected {"target": "..."}'}), False
+    async def run(arguments: dict[str, Any]) -> ToolAnswer:
+        wanted = checked(arguments, _Arguments).target
         if not allowed(wanted, allow):
-            return json.dumps({"error": f"this target is not allowed; allowed: {', '.join(allow)}"}), False
+            raise ToolFailedError(f"this target is not allowed; allowed: {', '.join(allow)}")
         try:
             left = await hand_over((wanted,), _RING_S)
         except StepFailedError as exc:
-            return json.dumps({"error": f"nobody was reached ({exc.kind}); offer something else"}), False
+            raise ToolFailedError(f"nobody was reached ({exc.kind}); offer something else") from exc
         if left == "hung_up":
-            return json.dumps({"status": "the person spoke with the caller and hung up"}), True
-        return json.dumps({"status": "the person has handed the caller back to you; go on"}), False
+            return ToolAnswer({"status": "the person spoke with the caller and hung up"}, ends=True)
+        return ToolAnswer({"status": "the person has handed the caller back to you; go on"})
 
     return Tool(
         TRANSFER_CALL,
         "Connect the caller with a person. Say before that you are going to do so.",
         {"type": "object", "properties": {"target": target}, "required": ["target"]},
+        check_as(_Arguments),
         run,
+        alone=True,
     )

@@ -15,8 +15,8 @@ from gateway.calls.events import CallEndedError, CallEvents
 from gateway.calls.journal import Journal
 from gateway.calls.parts import CallSettings
 from gateway.calls.persons import Persons
+from gateway.calls.tool_box import ToolBox
 from gateway.calls.tools import TRANSFER_CALL, ToolSet
-from gateway.calls.transfer import transfer_tool
 from gateway.calls.voicemail import record_caller
 from gateway.core.call_state import CallState
 from gateway.core.record import FieldValue, TimelineKind
@@ -72,6 +72,7 @@ class CallVerbs:
         self._rung = False
         self.persons = Persons(self, journal, events, bridge, agent, settings, enter, keep)
         self._variables: dict[str, str] = {}
+        self._tool_box = ToolBox(self, leg, journal, events, bridge, agent, settings)
         self.outcome = Termination(Reason.PLAN_ENDED)
         """Why the call ends when the plan has no more steps."""
 
@@ -270,9 +271,7 @@ class CallVerbs:
 
     def _tools(self, request: TalkRequest) -> ToolSet:
         """The functions that the model is offered."""
-        if not request.allow:
-            return ToolSet()
-        return ToolSet((transfer_tool(request.allow, self.persons.hand_over),))
+        return self._tool_box.tools(self._settings.agents[request.agent].tools, request.allow)
 
     async def choose(self, request: ChoiceRequest) -> str:
         """Find out by speech what the caller wants; empty if that takes too long."""

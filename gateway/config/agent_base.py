@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 
 from gateway.config.barge_in import BargeInConfig
 from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
+from gateway.config.tools import AgentTools
 
 AudioChoice = Literal["pcmu", "pcma", "pcm24k", "auto"]
 
@@ -42,3 +43,5 @@ class AgentBase(Section):
     """Agents that take over when this one's service fails, in order; they get to know what was said."""
     barge_in: BargeInConfig = BargeInConfig()
     """What happens when the caller speaks while the agent does."""
+    tools: AgentTools = AgentTools()
+    """What its model may do in a call."""

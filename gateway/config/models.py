@@ -18,6 +18,7 @@ from gateway.config.agents_more import OpenAILiveAgent, TwilioMediaStreamsAgent
 from gateway.config.ladder import PhoneLadderConfig
 from gateway.config.secret import REVEAL, Secret
 from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
+from gateway.config.tools import HttpToolConfig, ToolName, tools_exist
 from gateway.config.trunks import TrunkConfig, TrunkName, reachable
 from gateway.config.urls import ServiceUrl
 from gateway.config.users import UserConfig, UserName
@@ -287,6 +288,8 @@ class GatewayConfig(Section):
     """Who decides what becomes of a call that comes in."""
     agents: dict[AgentName, AgentConfig] = Field(default_factory=dict)
     """AI agents by name; the first is the default one. Without any the embedded bot answers."""
+    http_tools: dict[ToolName, HttpToolConfig] = Field(default_factory=dict)
+    """Functions that your services carry out for agents that name them in `tools.http`."""
     users: dict[UserName, UserConfig] = Field(default_factory=dict)
     """People who take calls on the phone page, dialled as webrtc:NAME."""
     trunks: dict[TrunkName, TrunkConfig] = Field(default_factory=dict)
@@ -301,6 +304,11 @@ class GatewayConfig(Section):
     def _embedded_agent(self) -> Self:
         if not self.agents:
             object.__setattr__(self, "agents", {EMBEDDED_AGENT: BotAgent(backend="bot")})
+        return self
+
+    @model_validator(mode="after")
+    def _tools_exist(self) -> Self:
+        tools_exist(self.agents, self.http_tools)
         return self
 
     @model_validator(mode="after")

@@ -21,10 +21,13 @@ class Expected:
     words: str
 
 
-def unfit(expected: str, *, found: str = "", key: str = "", hint: str = "") -> PydanticCustomError:
+def unfit(
+    expected: str, *, found: str = "", key: str | tuple[str | int, ...] = "", hint: str = ""
+) -> PydanticCustomError:
     """An error for validators. Never put the value into `expected`: it may be a secret.
 
-    found: what is wrong when showing the value doesn't say it. key: a key below the value to point at.
+    found: what is wrong when showing the value doesn't say it. key: a key below the value to point at,
+    or several, each below the one before.
     """
     context = {"expected": expected, "found": found, "key": key, "hint": hint}
     return PydanticCustomError(UNFIT, "expected {expected}", context)

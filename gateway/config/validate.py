@@ -210,8 +210,11 @@ def _problem(
         case "union_tag_not_found" | "union_tag_invalid":
             return _wrong_tag(document, spot, context)
     if detail["type"] == UNFIT:
-        if context["key"] and (*spot.path, context["key"]) in document.values:
-            spot.path = (*spot.path, context["key"])
+        key = context["key"]
+        if isinstance(key, tuple) and (*spot.path, *key) in document.values:
+            spot.path, value = (*spot.path, *key), _look_up(value, key)
+        elif key and (*spot.path, key) in document.values:
+            spot.path = (*spot.path, key)
         found, expected, hint = context["found"], context["expected"], context["hint"]
     else:
         found, expected, hint = "", _expected(spot), _hint(spot, value)

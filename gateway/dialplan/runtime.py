@@ -9,7 +9,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from gateway.core.record import CallKind, FieldValue
 
@@ -162,13 +162,15 @@ class Recorded:
 class HttpRequest:
     """A request to a service of the operator's."""
 
-    method: Literal["GET", "POST", "PUT"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     url: str
     headers: Mapping[str, str]
-    body: Mapping[str, FieldValue] | None
+    body: Mapping[str, Any] | None
     """Sent as JSON."""
     timeout_s: float
     max_bytes: int = 65536
+    any_json: bool = False
+    """Of an answer that is no JSON object, `HttpReply.body` has the value as `result`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ class HttpReply:
 
     status: int
     body: Mapping[str, object]
-    """A JSON object; anything else is a failure of kind `error`."""
+    """A JSON object; anything else is a failure of kind `error`, unless any JSON was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ class Surroundings:
     """By name; None: not known, and not checked."""
     users: tuple[str, ...] | None = ()
     """People at browsers; None: not known, and not checked."""
+    variables: tuple[str, ...] = ()
+    """Variables that agents may set."""
 
     def region(self, trunk: str) -> str:
         """Country of a trunk; empty if unknown."""
@@ -45,4 +47,5 @@ def surroundings_of(config: GatewayConfig) -> Surroundings:
         agents=tuple(config.agents),
         trunks={name: Trunk(trunk.region or "", tuple(trunk.allow)) for name, trunk in config.trunks.items()},
         users=tuple(config.users),
+        variables=tuple(name for agent in config.agents.values() for name in agent.tools.set_variable),
     )

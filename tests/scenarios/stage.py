@@ -13,6 +13,7 @@ from gateway.calls.call import Call, Plan
 from gateway.calls.gate import Gate
 from gateway.calls.journal import CallFacts, Journal
 from gateway.config.models import AgentConfig, OpenAIRealtimeAgent
+from gateway.config.tools import AgentTools
 from gateway.core.call_state import CallState
 from gateway.core.ids import CallId
 from gateway.core.record import CallRecord, TimelineEvent, TimelineKind
@@ -78,6 +79,7 @@ class Stage:
         gate: Gate | None = None,
         stage: checkpoint.Stage = "agent",
         fallback: tuple[str, ...] = (),
+        tools: AgentTools | None = None,
         **around: Any,
     ) -> None:
         """`openings`: of the sessions, in order; later ones open well. With `journal`: a call taken over.
@@ -95,7 +97,10 @@ class Stage:
         self._openings = iter(openings)
         self._opened = asyncio.Event()
         agent = OpenAIRealtimeAgent(
-            backend="openai_realtime", answer_budget_ms=answer_budget_ms, fallback=list(fallback)
+            backend="openai_realtime",
+            answer_budget_ms=answer_budget_ms,
+            fallback=list(fallback),
+            tools=tools or AgentTools(),
         )
         agents = {AGENT: agent} | dict.fromkeys(fallback, OpenAIRealtimeAgent(backend="openai_realtime"))
         self.journal.figures.agent = AGENT

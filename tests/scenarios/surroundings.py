@@ -1,6 +1,8 @@
 """What a call stands on, for calls in virtual time."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,7 +13,9 @@ from gateway.calls.dialling import Dialler, NoDialler
 from gateway.calls.parts import CallSettings
 from gateway.calls.queues import CallQueues
 from gateway.calls.ticker import Ticker
+from gateway.calls.tool_http import HttpTools
 from gateway.config.models import AgentConfig, GatewayConfig
+from gateway.config.tools import HttpToolConfig
 from gateway.dialplan.dialplan import Dialplan
 from gateway.dialplan.loader import load_dialplan
 from gateway.dialplan.runtime import HttpReply, HttpRequest, Prompt, Say
@@ -50,18 +54,35 @@ class SteadySounds:
         return steady(APOLOGY, 1000 * sample_rate_hz // 8000)
 
 
-class ScriptedHttp:
-    """Answers by URL, or with a failure."""
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """An answer that takes its time."""
 
-    def __init__(self, replies: Mapping[str, HttpReply | Exception]) -> None:
-        self._replies = replies
+    takes_s: float
+    reply: HttpReply | Exception
+
+
+Reply = HttpReply | Slow | Exception
+
+
+class ScriptedHttp:
+    """Answers by URL, or with a failure; of several in a row the last one goes on."""
+
+    def __init__(self, replies: Mapping[str, Reply | Sequence[Reply]]) -> None:
+        self._replies = {
+            url: [reply] if isinstance(reply, Reply) else list(reply) for url, reply in replies.items()
+        }
         self.asked: list[HttpRequest] = []
         self.told: list[HttpRequest] = []
 
     async def ask(self, request: HttpRequest) -> HttpReply:
         """As the protocol says."""
         self.asked.append(request)
-        reply = self._replies[request.url]
+        replies = self._replies[request.url]
+        reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        if isinstance(reply, Slow):
+            await asyncio.sleep(reply.takes_s)
+            reply = reply.reply
         if isinstance(reply, Exception):
             raise reply
         return reply
@@ -82,7 +103,8 @@ def surroundings(
     clock: Callable[[], float],
     *,
     prompts: Mapping[str, tuple[int, int]] | None = None,
-    http: Mapping[str, HttpReply | Exception] | None = None,
+    http: Mapping[str, Reply | Sequence[Reply]] | None = None,
+    http_tools: Mapping[str, HttpToolConfig] | None = None,
     dialler: Dialler | None = None,
     queues: CallQueues | None = None,
     recordings: Path | None = None,
@@ -95,6 +117,7 @@ def surroundings(
         sounds=SteadySounds(prompts or {}),
         dialler=dialler or NoDialler(),
         http=ScriptedHttp(http or {}),
+        http_tools=HttpTools(http_tools or {}),
         queues=queues or CallQueues(),
         ticker=Ticker(),
         clock=clock,

@@ -26,7 +26,7 @@ def check_references(parts: Parts, sources: Sources, surroundings: Surroundings)
         if named.entry.file and (wrong := sources.exists(named.entry.file)):
             path = ("prompts", name, "file")
             problems.append(named.document.problem(path, found=wrong, expected="a WAV file"))
-    return [*problems, *_trunks(parts, surroundings), *_variables(parts)]
+    return [*problems, *_trunks(parts, surroundings), *_variables(parts, surroundings)]
 
 
 class _Checker:
@@ -133,8 +133,8 @@ def _trunks(parts: Parts, surroundings: Surroundings) -> Iterator[Problem]:
                 yield named.document.problem(path, found=show(name), expected=expected, hint=hint)
 
 
-def _variables(parts: Parts) -> Iterator[Problem]:
-    known = set(BUILT_IN)
+def _variables(parts: Parts, surroundings: Surroundings) -> Iterator[Problem]:
+    known = {*BUILT_IN, *surroundings.variables}
     for file in parts.files:
         known.update(file.variables)
     for document in parts.unread:

@@ -107,7 +107,7 @@ dialplan: x
         "gw.yaml:12:6: agents.c.backend: found nothing, "
         "expected one of openai_realtime, openai_live, twilio_media_streams, bot",
         f"gw.yaml:13:1: dialplan: {front} node, sip, webrtc, http, log, webhooks, incoming, agents, "
-        'users, trunks, dialplans, dialplans_reload; did you mean "dialplans"?',
+        'http_tools, users, trunks, dialplans, dialplans_reload; did you mean "dialplans"?',
     ]
 
 

@@ -29,6 +29,7 @@ def test_defaults_are_shown_in_the_order_of_the_documentation(tmp_path: Path) ->
         "webhooks",
         "incoming",
         "agents",
+        "http_tools",
         "users",
         "trunks",
         "dialplans",
