@@ -16,6 +16,11 @@ MAX_LIST_BYTES: Final = 16 << 20
 """A CSV file."""
 
 
+def is_plan_file(name: str) -> bool:
+    """Whether a file is part of the plan: hidden ones are those of editors and version control."""
+    return name.endswith(SUFFIXES) and not name.startswith(".")
+
+
 @dataclass(slots=True)
 class Sources:
     """A directory's files as they were read once, so that a plan and its digest belong together."""
@@ -36,7 +41,7 @@ class Sources:
         """All plan files in the order of their names. Raises `ConfigError`."""
         name = str(self.directory)
         try:
-            paths = sorted(path for path in self.directory.iterdir() if path.suffix in SUFFIXES)
+            paths = sorted(path for path in self.directory.iterdir() if is_plan_file(path.name))
         except (OSError, ValueError) as exc:
             reason = (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
             raise ConfigError([Problem(name, 0, 0, "", reason.lower(), "a directory of dialplans")]) from exc
@@ -102,7 +107,7 @@ class KeptSources(Sources):
 
     def plan_files(self) -> list[tuple[Path, bytes]]:
         """As they were."""
-        names = sorted(name for name in self._kept if Path(name).suffix in SUFFIXES and "/" not in name)
+        names = sorted(name for name in self._kept if is_plan_file(name) and "/" not in name)
         return [(self.directory / name, self._noted(name, self._kept[name])) for name in names]
 
     def exists(self, relative: str) -> str:
