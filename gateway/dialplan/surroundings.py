@@ -45,7 +45,10 @@ def surroundings_of(config: GatewayConfig) -> Surroundings:
     """What this configuration offers."""
     return Surroundings(
         agents=tuple(config.agents),
-        trunks={name: Trunk(trunk.region or "", tuple(trunk.allow)) for name, trunk in config.trunks.items()},
+        trunks={
+            name: Trunk(trunk.region or "", tuple(trunk.allow), tuple(trunk.numbers))
+            for name, trunk in config.trunks.items()
+        },
         users=tuple(config.users),
         variables=tuple(name for agent in config.agents.values() for name in agent.tools.set_variable),
     )

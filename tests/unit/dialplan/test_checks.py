@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.dialplan.surroundings import UNKNOWN, Surroundings, Trunk
+from gateway.config.models import GatewayConfig
+from gateway.config.trunks import TrunkConfig
+from gateway.dialplan.surroundings import UNKNOWN, Surroundings, Trunk, surroundings_of
 from tests.unit.dialplan.plans import SURROUNDINGS, load, mistakes
 
 
@@ -315,6 +317,31 @@ def test_numbers_of_a_trunk_that_no_route_serves(tmp_path: Path) -> None:
         f'{tmp_path}: routes: found no route for "1" of trunk other, expected a route that matches it; '
         'did you mean "1"?',
     ]
+
+
+def test_a_number_within_a_trunks_pattern_that_no_route_serves(tmp_path: Path) -> None:
+    surroundings = Surroundings(("receptionist",), {"pbx": Trunk("DE", (), ("030555010X", "[9-1]"))}, ())
+    text = "routes: [{name: a, match: {to: ['+4930555010[0-6]', '+49305550108']}, do: [ai]}]\n"
+    assert mistakes(tmp_path, text, surroundings) == [
+        f'{tmp_path}: found the number "[9-1]" of trunk pbx, expected the smaller digit first, [1-9]',
+        f'{tmp_path}: routes: found no route for "0305550107" (one of "030555010X") of trunk pbx, '
+        'expected a route that matches it; did you mean "+49305550108"?',
+    ]
+
+
+def test_the_numbers_of_trunks_come_from_the_configuration(tmp_path: Path) -> None:
+    trunk = TrunkConfig.model_validate({"address": "192.0.2.5", "region": "DE", "numbers": ["+49301"]})
+    surroundings = surroundings_of(GatewayConfig(trunks={"pbx": trunk}))
+    text = 'routes: [{name: a, match: {to: "+49302"}, do: [ai]}]'
+    assert mistakes(tmp_path, text, surroundings)[0].startswith(
+        f'{tmp_path}: routes: found no route for "+49301"'
+    )
+
+
+def test_hidden_files_of_editors_are_no_part_of_a_plan(tmp_path: Path) -> None:
+    (tmp_path / ".#main.yaml").symlink_to("somebody@somewhere:1")
+    (tmp_path / "._main.yaml").write_bytes(b"\0\5")
+    assert [route.name for route in load(tmp_path, one("[ai]")).routes] == ["r"]
 
 
 # ---- files and what is not known ------------------------------------------------------------------
