@@ -37,8 +37,9 @@ class StepHttpClient:
 
     async def ask(self, request: HttpRequest) -> HttpReply:
         """Raises `ServiceFailedError`."""
-        host = URL(request.url).host
+        host = "the service"
         try:
+            host = URL(request.url).host or host
             async with asyncio.timeout(request.timeout_s):
                 return await self._ask(request)
         except TimeoutError as exc:
@@ -46,6 +47,9 @@ class StepHttpClient:
             raise ServiceFailedError("timeout", reason, passing=True) from exc
         except (aiohttp.ClientError, OSError) as exc:
             raise ServiceFailedError("error", f"{host}: {type(exc).__name__}", passing=True) from exc
+        except ValueError as exc:
+            # A host or a header that cannot be put on the wire.
+            raise ServiceFailedError("error", f"{host}: {type(exc).__name__}") from exc
 
     def tell(self, request: HttpRequest) -> None:
         """Send it without waiting."""

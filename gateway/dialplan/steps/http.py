@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from gateway.config.section import Expected, unfit
 from gateway.dialplan.language.variables import MAX_VALUE_CHARS, REFERENCE
 from gateway.dialplan.language.words import AnyText, Seconds, Value, VariableName, at_most
-from gateway.dialplan.runtime import CallControl, FailureKind, HttpRequest
+from gateway.dialplan.runtime import CallControl, FailureKind, HttpRequest, StepFailedError
 from gateway.dialplan.step import FailingStep, Outcome, Scene
 
 HEADER_NAME: Final = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
@@ -23,9 +23,18 @@ def _fixed_host(text: str) -> str:
     except ValueError as exc:
         raise unfit(expected) from exc
     front = text.split("//", 1)[-1].split("/", 1)[0].split("?", 1)[0]
-    if not usable or "$" in front or "@" in front:
+    if not usable or "$" in front or "@" in front or not _is_host(url.hostname or ""):
         raise unfit(expected)
     return text
+
+
+def _is_host(text: str) -> bool:
+    """Whether a connection can be tried: a name that no resolver takes is a mistake in the plan."""
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        return False
+    return text.isprintable() and " " not in text
 
 
 Url = Annotated[
@@ -51,14 +60,25 @@ def request(
     body: Mapping[str, str] | None,
     timeout_s: float,
 ) -> HttpRequest:
-    """A request with all variables filled in; in the URL their values are escaped."""
+    """A request with all variables filled in; in the URL their values are escaped.
+
+    Raises `StepFailedError` when a value would lead to another path.
+    """
+    filled_in = scene.text(url, lambda value: quote(value, safe=""))
+    if _dot_segments(filled_in) != _dot_segments(url):
+        raise StepFailedError("error", "the value of a variable would change the path of the URL")
     return HttpRequest(
         method=method,
-        url=scene.text(url, lambda value: quote(value, safe="")),
+        url=filled_in,
         headers={name: scene.text(value, _one_line) for name, value in headers.items()},
         body=None if body is None else {name: scene.text(value) for name, value in body.items()},
         timeout_s=timeout_s,
     )
+
+
+def _dot_segments(url: str) -> int:
+    """Parts of the path that lead elsewhere (RFC 3986 section 5.2.4); no escape keeps them from that."""
+    return sum(part in (".", "..") for part in urlsplit(url).path.split("/"))
 
 
 def _one_line(value: str) -> str:
@@ -122,4 +142,7 @@ def _value_at(body: Mapping[str, object], where: str) -> str:
             return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)[:MAX_VALUE_CHARS] if isinstance(value, str | int | float) else ""
+    if not isinstance(value, str | int | float):
+        return ""
+    # JSON may escape half a character (RFC 8259 section 8.2), which nothing can send or speak.
+    return str(value)[:MAX_VALUE_CHARS].encode("utf-8", "replace").decode()

@@ -1,6 +1,6 @@
 """`reject`: refuse the call."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
@@ -8,6 +8,9 @@ from gateway.config.section import NO_TRUTH_VALUE
 from gateway.dialplan.language.words import AnyText
 from gateway.dialplan.runtime import CallControl, FailureKind, StepFailedError
 from gateway.dialplan.step import FailingStep, Outcome, Scene
+
+_MAX_REASON_CHARS: Final = 128
+"""A response has to fit into a datagram."""
 
 
 class RejectStep(FailingStep):
@@ -33,5 +36,6 @@ class RejectStep(FailingStep):
         """As `Step` says."""
         if call.answered:
             raise StepFailedError("not_possible", "a call that was answered cannot be refused")
-        await call.reject(self.status, scene.text(self.reason))
+        reason = "".join(char for char in scene.text(self.reason) if char.isprintable())
+        await call.reject(self.status, reason[:_MAX_REASON_CHARS])
         return None

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from gateway.dialplan.language.words import Seconds, Value, at_most
-from gateway.dialplan.runtime import CallControl
+from gateway.dialplan.runtime import CallControl, StepFailedError
 from gateway.dialplan.step import Outcome, Scene, Step
 from gateway.dialplan.steps.http import Headers, Url, request
 
@@ -34,8 +34,8 @@ class WebhookStep(Step):
     async def run(self, call: CallControl, scene: Scene) -> Outcome:
         """As `Step` says."""
         body = self.body or {name: f"${{{name}}}" for name in ("from", "to", "route")}
-        call.notify(
-            request(
+        try:
+            told = request(
                 scene,
                 method=self.method,
                 url=self.url,
@@ -43,5 +43,8 @@ class WebhookStep(Step):
                 body=body,
                 timeout_s=self.timeout,
             )
-        )
+        except StepFailedError as failure:
+            call.note("webhook not sent", reason=str(failure))
+        else:
+            call.notify(told)
         return None

@@ -17,7 +17,7 @@ from gateway.dialplan.runtime import (
     TalkRequest,
 )
 from gateway.dialplan.steps import STEPS
-from tests.unit.dialplan.plans import load, run
+from tests.unit.dialplan.plans import load, mistakes, run
 from tests.unit.dialplan.scripted_call import ScriptedCall, failure
 
 REST = """
@@ -243,6 +243,46 @@ async def test_http(tmp_path: Path) -> None:
     url = "http://crm.test/who?n=%2B491701234567"
     assert call.done[0] == ("http", HttpRequest("GET", url, {"X-Call": "1"}, None, 2.0))
     assert call.said == ["Anna 7 true []"]
+
+
+@pytest.mark.parametrize(("value", "sent"), [("..", False), (".", False), ("a.b", True), ("../..", True)])
+async def test_a_variable_does_not_lead_out_of_the_path(tmp_path: Path, value: str, sent: bool) -> None:
+    url = "http://crm.test/who/${digits}/x"
+    steps = (
+        f"{{set: {{digits: '{value}'}}}}",
+        f"{{webhook: '{url}'}}",
+        f"{{http: {{url: '{url}', on: {{error: one}}}}}}",
+    )
+    call = await run(load(tmp_path, do(*steps, "{say: After.}")))
+    assert (call.said, "notify" in call.verbs, "http" in call.verbs) == (
+        ["After." if sent else "One."],
+        sent,
+        sent,
+    )
+
+
+async def test_half_a_character_of_a_service_is_replaced(tmp_path: Path) -> None:
+    step = "{http: {url: 'http://crm.test/', set: {name: name}}}"
+    reply = ScriptedCall(http=[HttpReply(200, {"name": "A\ud800"})])
+    call = await run(load(tmp_path, do(step, "{say: '${name}'}")), reply)
+    assert call.said == ["A?"]
+
+
+@pytest.mark.parametrize("host", ["a b", "a..b", "x" * 64])
+def test_a_host_that_nothing_can_look_up(tmp_path: Path, host: str) -> None:
+    assert (
+        "expected http://HOST/PATH or https://HOST/PATH"
+        in mistakes(tmp_path, do(f"{{http: 'http://{host}/'}}", "ai"))[0]
+    )
+
+
+async def test_a_reason_stays_on_its_line(tmp_path: Path) -> None:
+    call = await run(
+        load(tmp_path, do('{set: {x: "a\\r\\nEvil: b"}}', "{reject: {status: 486, reason: '${x}'}}"))
+    )
+    assert call.done == [("reject", 486, "aEvil: b")]
+    call = await run(load(tmp_path, do("{reject: {status: 486, reason: '" + "x" * 4000 + "'}}")))
+    assert call.done == [("reject", 486, "x" * 128)]
 
 
 async def test_http_that_fails(tmp_path: Path) -> None:
