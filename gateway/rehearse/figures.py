@@ -22,8 +22,8 @@ from gateway.rehearse.script import WORDLESS
 
 UTTERANCE_GAP_S: Final = 0.4
 """Shorter silences are pauses between words and sentences."""
-PAUSE_GAP_S: Final = 0.2
-"""Longer ones within what distracts the agent may be its doing."""
+PAUSE_GAP_S: Final = 0.24
+"""Longer ones while something distracts the agent may be for that; commas are shorter."""
 RESUME_S: Final = 0.64
 """A pause may last 600 ms; 40 ms are what the ear can be wrong about: a packet at both ends."""
 DECIDED_S: Final = 0.6
@@ -110,7 +110,7 @@ def figures_of(trace: Trace, one_way_ms: float = 0.0) -> CallFigures:
     agent = sounds_of(levels, UTTERANCE_GAP_S)
     spans = [(s, trace.mouth_s(s, s.onset_ms), trace.mouth_s(s, s.end_ms)) for s in trace.spoken]
     fine = sounds_of(levels, PAUSE_GAP_S)
-    into = tuple(_into(*span, agent, fine) for span in spans if span[0].over)
+    into = tuple(_into(span, agent, fine, trace.ended_s) for span in spans if span[0].over)
     cut = [at for each in into if each.silent_s is not None for at in (each.silent_s, each.resumed_s)]
     answered = trace.answered_s is not None
     return CallFigures(
@@ -146,15 +146,15 @@ def _turns(spans: Sequence[Span], agent: Sequence[Sound]) -> list[Turn]:
     return found
 
 
-def _into(
-    spoken: Spoken, start_s: float, end_s: float, agent: Sequence[Sound], fine: Sequence[Sound]
-) -> Into:
+def _into(span: Span, agent: Sequence[Sound], fine: Sequence[Sound], ended_s: float) -> Into:
+    spoken, start_s, end_s = span
     if spoken.kind not in WORDLESS:
         return _interruption(spoken, start_s, end_s, agent)
     worst = Into(spoken, start_s, end_s, None, None, "undisturbed")
     for sound, following in zip_longest(fine, fine[1:]):
         if start_s < sound.end_s <= end_s + DECIDED_S:
-            silence_s = following.start_s - sound.end_s if following else math.inf
+            # At the call's end nobody can tell whether the agent would have gone on.
+            silence_s = (following.start_s if following else ended_s) - sound.end_s
             known_ms = silence_s * 1000 if following else None
             if silence_s > RESUME_S:
                 return Into(spoken, start_s, end_s, sound.end_s, known_ms, "stopped")

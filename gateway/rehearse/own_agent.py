@@ -25,7 +25,7 @@ from gateway.rehearse.share import TapNotes
 DIALOGUE: Final = Path(__file__).parent / "agent.yaml"
 _SPARE_CALLS: Final = 8
 """Room beyond the calls placed: a slot is free again a moment after its BYE."""
-_START_S: Final = 40.0
+_START_S: Final = 100.0
 _TURN_SILENCE_MS: Final = 300
 """As for a built-in agent with `backend: bot`."""
 

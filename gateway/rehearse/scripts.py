@@ -9,6 +9,10 @@ from gateway.rehearse.script import Act, Listen, Over, Press, Quiet, Say, Script
 NOISY_SNR_DB: Final = 15.0
 _SPACING_S: Final = 1.6
 """The agent's speech between two sounds into it: longer than any pause for the one before."""
+_OBSERVED_S: Final = 1.5
+"""Before the call ends: long enough to see what the last sound did."""
+_PER_STORY: Final = 10
+"""Sounds that fit into what the bot tells after the key #, and some to spare."""
 
 
 def everyday(own: Wardrobe) -> Script:
@@ -38,7 +42,7 @@ def _interrupting(name: str, own: Wardrobe, background: bytes) -> Script:
     acts: list[Act] = []
     for _ in range(5):
         acts.append(Over(own.interruption(), own.between(1.0, 1.8)))
-    return Script(name, (*acts, Listen()), background)
+    return Script(name, (*acts, Listen(), Quiet(_OBSERVED_S)), background)
 
 
 def interruptions(own: Wardrobe) -> Script:
@@ -57,10 +61,10 @@ def distractions(own: Wardrobe) -> Script:
     clips = own.shuffled([make() for make in makers for _ in range(5)])
     acts: list[Act] = [Listen()]
     for index, clip in enumerate(clips):
-        if index % 5 == 0:
+        if index % _PER_STORY == 0:
             acts += [Listen(within_s=1.0), Press("#")]
         acts.append(Over(clip, _SPACING_S))
-    return Script("distractions", tuple(acts))
+    return Script("distractions", (*acts, Quiet(_OBSERVED_S)))
 
 
 SCRIPTS: Final[dict[str, Callable[[Wardrobe], Script]]] = {

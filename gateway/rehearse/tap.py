@@ -21,7 +21,14 @@ import aiohttp
 import msgspec
 import uvloop
 from aiohttp import WSMsgType, web
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import (
+    AsyncRetrying,
+    RetryError,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from gateway.bench.echo_backend import appended_audio
 from gateway.bot.process import LIFELINE_VARIABLE
@@ -30,6 +37,7 @@ from gateway.rehearse.share import TapNotes, first_loud_ms
 
 _URL: Final = "http://bot/v1/realtime"
 _START_S: Final = 20.0
+_SPEECH_S: Final = 60.0
 _STOP_S: Final = 5.0
 _MESSAGE_MAX_BYTES: Final = 16 << 20
 _MOST_NOTES: Final = 20_000
@@ -171,12 +179,28 @@ async def _warm(tap: Tap) -> None:
     await retrying(tap.warm_up)
 
 
+async def _speech_ready(log: Path) -> None:
+    """Until the bot has synthesised all it can say: a caller would hear it wait for words."""
+
+    def told() -> bool:
+        text = log.read_bytes()
+        return b"speech ready" in text or b"not synthesised" in text
+
+    retrying = AsyncRetrying(
+        retry=retry_if_result(lambda ready: not ready),
+        stop=stop_after_delay(_SPEECH_S),
+        wait=wait_fixed(0.1),
+    )
+    await retrying(asyncio.to_thread, told)
+
+
 async def serve(dialogue: Path, log: Path) -> list[TapNotes]:
     """Until standard input closes; what was noted."""
     with TemporaryDirectory(prefix="gwtap") as directory:
         async with _bot(dialogue, log, Path(directory)) as client:
             tap = Tap(client)
             await _warm(tap)
+            await _speech_ready(log)
             app = web.Application()
             app.router.add_get("/v1/realtime", tap.serve)
             runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
@@ -199,16 +223,21 @@ async def _input_closed() -> None:
     await reader.read()
 
 
-def main() -> None:
-    """Read the command line and serve."""
+def main() -> int:
+    """Read the command line and serve; exit status 1 when the bot does not come up."""
     parser = argparse.ArgumentParser(description="The embedded bot behind a listening post.")
     parser.add_argument("--dialogue", type=Path, required=True)
     parser.add_argument("--notes", type=Path, required=True)
     parser.add_argument("--log", type=Path, required=True, help="takes what the bot writes")
     arguments = parser.parse_args()
-    notes = uvloop.run(serve(arguments.dialogue, arguments.log))
+    try:
+        notes = uvloop.run(serve(arguments.dialogue, arguments.log))
+    except (aiohttp.ClientError, RetryError) as exc:
+        sys.stderr.write(f"the bot does not come up: {exc}\n")
+        return 1
     arguments.notes.write_bytes(msgspec.json.encode(notes))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

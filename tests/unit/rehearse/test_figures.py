@@ -67,6 +67,7 @@ def test_an_interruption_of_nobody_counts_for_nothing() -> None:
         (((0.3, 2.2), (3.0, 8.0)), "stopped", 800),
         (((0.3, 2.2), (2.7, 3.0), (5.0, 8.0)), "stopped", 2000),
         (((0.3, 2.2),), "stopped", None),
+        (((0.3, 2.2), (2.42, 8.0)), "undisturbed", None),
         (((0.3, 4.0), (6.0, 8.0)), "undisturbed", None),
     ],
 )
@@ -78,6 +79,13 @@ def test_sounds_without_words(
     assert into.outcome == outcome
     assert into.silence_ms == (None if silence_ms is None else _near(silence_ms))
     assert figures_of(trace(packets(agent(*spans)), said)).turns == ()
+
+
+def test_a_silence_that_the_end_of_the_call_cuts_short_tells_nothing() -> None:
+    heard = packets(agent((0.3, 2.2), length_s=2.7))
+    said = spoken("noise", 2.0, 2.5, over=True)
+    (into,) = figures_of(trace(heard, said, length_s=2.7)).into
+    assert into.outcome == "undisturbed"
 
 
 def test_long_silences_count_unless_the_caller_wants_them() -> None:
