@@ -96,6 +96,7 @@ class Party:
     def hear(self, pcm: bytes, sample_rate_hz: int) -> None:
         """Play 20 ms of somebody else now. Hot path."""
         if self.held:
+            self._hear_prompts_alone()
             return
         rate_hz = self.pcm_format.sample_rate_hz
         if sample_rate_hz != rate_hz:
@@ -110,6 +111,15 @@ class Party:
         if self.tap_heard is not None:
             self.tap_heard(pcm)
         self.leg.play(pcm, _LIVE, live=True)
+
+    def _hear_prompts_alone(self) -> None:
+        """Somebody on hold hears nobody, but what is played to them."""
+        above = None if self.prompts.drained else self.prompts.next_frame()
+        if above is None:
+            return
+        if self.tap_heard is not None:
+            self.tap_heard(above)
+        self.leg.play(above, _LIVE, live=True)
 
     def describe(self) -> str:
         """Card, leg and format in a few words."""

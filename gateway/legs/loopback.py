@@ -291,7 +291,7 @@ class LoopbackLeg:
         if ending is not None and self.playout.drained:
             self._draining = None
             self.end(200, ending.reason, "gateway")
-        return None if self.state == "held" or self.peer_held else frame
+        return None if self.state == "held" else frame
 
     def _quality(self) -> wire.Quality:
         return wire.Quality(

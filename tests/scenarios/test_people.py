@@ -284,9 +284,9 @@ async def test_a_whisper_reaches_one_party_only() -> None:
         await exchange.quiet()
 
 
-async def test_whoever_is_on_hold_hears_nobody() -> None:
+async def test_whoever_is_on_hold_hears_nobody_but_what_is_played() -> None:
     exchange = Exchange({ANNA: Habit(0.5, says=5000)})
-    async with Stage(dialler=exchange) as stage:
+    async with Stage(dialler=exchange, prompts={"wait": (1700, 500)}) as stage:
         await stage.talking()
         await stage.call.desk.bridge(ANNA, "away", 10.0)
         await stage.later(1000)
@@ -296,6 +296,10 @@ async def test_whoever_is_on_hold_hears_nobody() -> None:
         await stage.later(1000)
         assert set(stage.caller.heard[before:]) == {0}
         assert stage.leg.peer_held
+        await stage.call.desk.play(Say("wait", "en"), "caller")
+        await stage.later(1000)
+        assert 400 <= stage.caller.heard_ms(1700) <= 520
+        assert stage.caller.heard[-1] == 0
         stage.call.desk.hold(False)
         await stage.later(1000)
         assert stage.caller.heard[-1] == 5000
