@@ -182,7 +182,7 @@ class Core:
         return CallService(
             CallDependencies(
                 config=self._config,
-                plan=lambda facts: plans.for_caller(facts.from_number),
+                plan=lambda facts: plans.for_caller(facts.from_number, facts.trunk),
                 calls=calls,
                 store=store,
                 on_ended=self._on_ended,

@@ -14,6 +14,7 @@ from typing import Final, Self
 from gateway.config.problems import ConfigError
 from gateway.dialplan.archive import Archive, ArchiveError
 from gateway.dialplan.dialplan import Dialplan
+from gateway.dialplan.language.numbers import forms
 from gateway.dialplan.loader import everything_to_the_first_agent, load_sources
 from gateway.dialplan.sources import KeptSources, Sources
 from gateway.dialplan.surroundings import Surroundings
@@ -94,10 +95,14 @@ class LivePlan:
         held = self._holding
         return held.plans[held.versions.current.digest]
 
-    def for_caller(self, caller: str) -> Dialplan:
-        """The plan of a caller's new call: the current one, or the canary for its share of callers."""
+    def for_caller(self, caller: str, trunk: str = "") -> Dialplan:
+        """The plan of a caller's new call: the current one, or the canary for its share of callers.
+
+        A caller is the same however the trunk writes the number.
+        """
         held = self._holding
-        return held.plans[held.versions.for_caller(caller).digest]
+        region = self._surroundings.region(trunk) or held.plans[held.versions.current.digest].settings.region
+        return held.plans[held.versions.for_caller(forms(caller, region)[-1]).digest]
 
     def status(self) -> PlanStatus:
         """What holds, what held, and what is wrong with the files."""

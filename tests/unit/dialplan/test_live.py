@@ -116,6 +116,16 @@ async def test_a_canary_gets_its_share_and_a_caller_stays(site: Site) -> None:
     assert shares(live) == {"two": 400}
 
 
+async def test_a_caller_is_one_however_the_number_is_written(site: Site) -> None:
+    live = await site.open()
+    site.write("two")
+    await live.reload("me", 50.0)
+    callers = [f"1701{number:06}" for number in range(100)]
+    national = [live.for_caller(f"0{caller}", "pbx") for caller in callers]
+    assert len({plan.digest for plan in national}) == 2
+    assert national == [live.for_caller(f"+49{caller}") for caller in callers]
+
+
 async def test_a_rollback_drops_the_canary_then_goes_back_plan_by_plan(site: Site) -> None:
     live = await site.open()
     for name in ("two", "three"):
