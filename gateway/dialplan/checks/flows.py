@@ -1,12 +1,16 @@
 """How steps lead to each other: what is never reached, loops without a wait, paths nobody hears."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from gateway.config.problems import Problem, show
 from gateway.dialplan.block import Block, PlacedStep, all_steps
 from gateway.dialplan.dialplan import Dialplan
 from gateway.dialplan.parts import Parts
 from gateway.dialplan.steps.goto import GotoStep
+
+SPLIT: Final = "split"
+"""Variable that a route's split sets."""
 
 
 def check_flows(plan: Dialplan, parts: Parts) -> list[Problem]:
@@ -16,6 +20,7 @@ def check_flows(plan: Dialplan, parts: Parts) -> list[Problem]:
         *(problem for block in parts.blocks for problem in _dead_steps(block)),
         *_fast_loops(plan.flows),
         *_silent_routes(plan, parts),
+        *_missing_splits(plan, parts),
     ]
 
 
@@ -120,6 +125,31 @@ def _cycles(
         elif flow not in done:
             trail.append(flow)
             stack.append((flow, iter(jumps.get(flow, ()))))
+
+
+def _missing_splits(plan: Dialplan, parts: Parts) -> Iterator[Problem]:
+    """Routes without `split` whose flows need one; within the route itself it is missing as well."""
+    if not any(route.split for route in plan.routes):
+        return
+    for route, named in zip(plan.routes, parts.routes, strict=True):
+        entrances = (route.block, plan.settings.on_failure)
+        reached = set().union(*(_reached_from(block, plan.flows) for block in entrances))
+        blocks = [*entrances, *(plan.flows.get(name, ()) for name in reached)]
+        steps = [placed for block in blocks for placed in all_steps(block)]
+        if route.split or any(SPLIT in placed.step.assigns() for placed in steps):
+            continue
+        needed = next((placed for placed in steps if _needs_split(placed)), None)
+        if needed is not None:
+            yield named.document.problem(
+                named.path,
+                found=f"no split, though an agent is ${{{SPLIT}}} ({needed.place})",
+                expected="split: {AGENT: WEIGHT}, or steps that do without",
+            )
+
+
+def _needs_split(placed: PlacedStep) -> bool:
+    word = f"${{{SPLIT}}}"
+    return any(each.kind == "agent" and each.word == word for each in placed.step.references())
 
 
 def _silent_routes(plan: Dialplan, parts: Parts) -> Iterator[Problem]:

@@ -174,10 +174,11 @@ def check_holiday_region(text: str) -> None:
 @lru_cache(maxsize=4096)
 def holiday(region: str, day: date) -> str:
     """Name of the public holiday; empty on other days. region: as checked."""
-    return str(_calendar(region).get(day) or "")
+    return str(_calendar(region, day.year).get(day) or "")
 
 
-@lru_cache(maxsize=64)
-def _calendar(region: str) -> holidays.HolidayBase:
+@lru_cache(maxsize=256)
+def _calendar(region: str, year: int) -> holidays.HolidayBase:
+    """One year, complete and never changed: a plan is checked in a thread while calls are decided."""
     country, _, part = region.partition("-")
-    return holidays.country_holidays(country, subdiv=part or None, language="en_US")
+    return holidays.country_holidays(country, subdiv=part or None, years=year, expand=False, language="en_US")

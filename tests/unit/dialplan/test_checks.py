@@ -319,6 +319,19 @@ def test_numbers_of_a_trunk_that_no_route_serves(tmp_path: Path) -> None:
     ]
 
 
+def test_a_flow_that_needs_a_split_of_each_route_to_it(tmp_path: Path) -> None:
+    text = (
+        "routes:\n  - {name: a, match: {to: '1'}, split: {sales: 1, support: 2}, do: [shared]}\n"
+        "  - {name: b, match: {to: '2'}, do: [shared]}\n"
+        "  - {name: c, match: {to: '3'}, do: [{set: {split: sales}}, shared]}\n"
+        "flows: {shared: [{ai: '${split}'}]}\n"
+    )
+    assert mistakes(tmp_path, text) == [
+        "main.yaml:4:5: routes[1]: found no split, though an agent is ${split} (main.yaml:6:18), "
+        "expected split: {AGENT: WEIGHT}, or steps that do without",
+    ]
+
+
 def test_a_number_within_a_trunks_pattern_that_no_route_serves(tmp_path: Path) -> None:
     surroundings = Surroundings(("receptionist",), {"pbx": Trunk("DE", (), ("030555010X", "[9-1]"))}, ())
     text = "routes: [{name: a, match: {to: ['+4930555010[0-6]', '+49305550108']}, do: [ai]}]\n"
