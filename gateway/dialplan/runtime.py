@@ -100,6 +100,8 @@ class TalkRequest:
     """In the place of the agent's own."""
     allow: tuple[str, ...] = ()
     """Targets to which the agent may transfer the caller."""
+    mind_network: bool = False
+    """Break off with `network_bad` when the caller's line is so bad that nothing helps."""
 
 
 @dataclass(frozen=True, slots=True)

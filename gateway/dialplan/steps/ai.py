@@ -71,6 +71,7 @@ class AiStep(FailingStep):
             silence_s=silent.after if silent is not None else None,
             instructions=scene.text(self.instructions),
             allow=tuple(self.allow),
+            mind_network="network_bad" in self.on,
         )
         call.variables["said"] = await call.talk(request)
         return None

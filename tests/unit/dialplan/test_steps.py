@@ -138,6 +138,10 @@ async def test_ai(tmp_path: Path) -> None:
     assert call.said == ["You said enough."]
     call = await run(plan, ScriptedCall(talk=[failure("caller_silent")]))
     assert call.said == ["One."]
+    plan = load(tmp_path, do("{ai: {agent: sales, on: {network_bad: one}}}"))
+    call = await run(plan, ScriptedCall(talk=[failure("network_bad")]))
+    assert call.done[0] == ("talk", TalkRequest("sales", mind_network=True))
+    assert call.said == ["One."]
 
 
 async def test_transfer(tmp_path: Path) -> None:
