@@ -167,6 +167,13 @@ class Persons:
         finally:
             meeting.end("away")
 
+    async def among_themselves(self) -> None:
+        """The agent is lost: the caller and whoever was called into the call talk on until they leave."""
+        while others := [party.closed for party in self._bridge.parties[1:] if not party.closed.done()]:
+            self._bridge.set_agent("away")
+            self._enter(CallState.BRIDGED)
+            await self._events.during(asyncio.wait(others))
+
     async def hand_over(self, targets: tuple[str, ...], ring_s: float) -> Left:
         """In the middle of a conversation with an agent: a person takes over. Raises `StepFailedError`.
 

@@ -265,6 +265,9 @@ class CallVerbs:
             with self._ending(Reason.AGENT_HANGUP):
                 await self._agent.begin()
                 reason = await self._agent.talk(TalkLimits(request.max_duration_s, request.silence_s))
+        except AgentLostError:
+            await self.persons.among_themselves()
+            raise
         finally:
             self._bridge.set_agent("away")
         return reason

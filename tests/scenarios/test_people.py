@@ -269,6 +269,23 @@ async def test_the_last_who_leaves_never_leaves_the_caller_with_nobody(
     assert record.reason is (Reason.CALLER_HANGUP if then == "listen" else Reason.PARTY_HANGUP)
 
 
+async def test_people_talk_on_when_the_agent_is_lost() -> None:
+    exchange = Exchange({ANNA: Habit(0.5, says=5000)})
+    async with Stage(dialler=exchange) as stage:
+        backend = await stage.talking()
+        await stage.call.desk.bridge(ANNA, "speak", 10.0)
+        backend.lose("refused", retryable=False)
+        await stage.later(60_000)
+        assert stage.call.state is CallState.BRIDGED
+        assert joined(stage) == "pair"
+        assert stage.caller.heard[-1] == 5000
+        exchange.phones[ANNA].leg.peer.hang_up()
+        record = await stage.over()
+        await exchange.quiet()
+    assert record.reason is Reason.BACKEND_REFUSED, "who stays alone is told"
+    assert stage.events(K.PROMPT)
+
+
 async def test_a_whisper_reaches_one_party_only() -> None:
     exchange = Exchange({ANNA: Habit(0.5)})
     async with Stage(dialler=exchange, prompts={"hint": (1700, 500)}) as stage:
