@@ -12,7 +12,7 @@ from playwright.async_api import Browser
 
 from gateway.core.record import TimelineKind
 from tests.integration.browser.desk import sign_in
-from tests.integration.browser.phone import LOUDEST_HZ, Phone, phone
+from tests.integration.browser.phone import Phone, phone
 from tests.integration.harness import GatewayProcess
 from tests.integration.processes import free_sip_port
 from tests.integration.realtime_backend import RealtimeBackend
@@ -83,7 +83,7 @@ async def test_a_phone_and_a_page_hear_each_other(
             assert "+491701" in await it.page.inner_text("#incoming-from")
             await caller.event("answered")
             caller.do("tone 1000 2500")
-            assert await it.page.evaluate(LOUDEST_HZ) == pytest.approx(1000, abs=12)
+            assert await it.loudest_hz() == pytest.approx(1000, abs=12)
             await it.quiet()
             await it.hum(700, 2000)
             caller.do("hangup")

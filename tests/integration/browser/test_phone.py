@@ -8,7 +8,7 @@ from playwright.async_api import Browser
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gateway.core.record import TimelineKind
-from tests.integration.browser.phone import LOUDEST_HZ, phone
+from tests.integration.browser.phone import phone
 from tests.integration.harness import GatewayProcess
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="package")]
@@ -19,7 +19,7 @@ _INTERRUPTIONS = 5
 async def test_a_tone_comes_back_through_relay_and_card(browser: Browser, gateway: GatewayProcess) -> None:
     async with phone(browser, gateway) as it:
         await it.call("echo")
-        loudest_hz, _ = await asyncio.gather(it.page.evaluate(LOUDEST_HZ), it.hum(1000, 2000))
+        loudest_hz, _ = await asyncio.gather(it.loudest_hz(), it.hum(1000, 2000))
         assert loudest_hz == pytest.approx(1000, abs=12)
         await it.until("document.getElementById('codec').textContent === 'opus'")
         assert await it.page.inner_text("#lost") == "0 %"
