@@ -143,7 +143,10 @@ class Call:
 
     def take_back(self, leg: Leg) -> None:
         """The leg of somebody whom an earlier core called into this call."""
-        self._verbs.persons.take_back(leg)
+        if self._stage == "agent":
+            self.desk.take_back(leg)
+        else:
+            self._verbs.persons.take_back(leg)
 
     def end(self, reason: Reason) -> None:
         """Ask for the end from outside."""

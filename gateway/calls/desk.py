@@ -18,7 +18,7 @@ from gateway.core.record import TimelineKind
 from gateway.core.termination import Reason
 from gateway.dialplan.runtime import Prompt, StepFailedError
 from gateway.errors import LocalError
-from gateway.legs.contract import LegEvent
+from gateway.legs.contract import Leg, LegEvent
 from gateway.wire import card as wire
 
 _REFER_TIMEOUT_S: Final = 30.0
@@ -128,13 +128,25 @@ class CallDesk:
         if self._over or self._events.leg_closed:
             party.close("the caller has gone")
             raise NotPossibleError(409, "the call has ended")
-        agent = agent if self._serving_agent() else "away"
+        self._meet(party, agent if self._serving_agent() else "away")
+        return party.key
+
+    def take_back(self, leg: Leg) -> None:
+        """The leg of a person whom an earlier core had called into a conversation with an agent.
+
+        What the agent did then is not known: it listens, and speaks when the caller is alone again.
+        """
+        if len(self._bridge.parties) >= _MAX_PARTIES:
+            leg.close(503, "too many people")
+            return
+        self._meet(self._persons.admit_again(leg), "listen")
+
+    def _meet(self, party: Party, agent: AgentRole) -> None:
         self._ends_with_last = agent == "away"
         meeting = Meeting(self._bridge, party, self._journal)
         meeting.begin(agent)
         self._meetings.add(meeting)
         self._start(self._stay(meeting))
-        return party.key
 
     async def _stay(self, meeting: Meeting) -> None:
         handed_back = await meeting.last() == "handed_back"

@@ -128,9 +128,13 @@ class Persons:
         if self._returned.full():
             leg.close(503, "too many people")
             return
+        self._returned.put_nowait(self.admit_again(leg))
+
+    def admit_again(self, leg: Leg) -> Party:
+        """A leg that an earlier core had called for this call; it has answered."""
         party = self.admit(leg)
         party.answered.set_result(None)
-        self._returned.put_nowait(party)
+        return party
 
     async def rejoin(self) -> bool:
         """Go on with the person that an earlier core left the caller with; False if they are gone."""

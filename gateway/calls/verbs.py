@@ -235,7 +235,8 @@ class CallVerbs:
     async def go_on(self) -> None:
         """The conversation of a call that an earlier core began."""
         name = self._journal.figures.agent
-        self._bridge.set_agent("speak")
+        if len(self._bridge.parties) == 1:
+            self._bridge.set_agent("speak")
         self.prewarm(TalkRequest(name))
         with self._ending(Reason.AGENT_HANGUP):
             await self._agent.go_on()

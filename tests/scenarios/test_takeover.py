@@ -119,6 +119,34 @@ async def test_caller_and_person_are_joined_again_by_the_next_core() -> None:
     assert second.backends == [], "no agent was asked"
 
 
+async def test_somebody_called_into_a_conversation_stays_in_it() -> None:
+    exchange = Exchange({"sip:anna@pbx": Habit(0.5, says=5000)})
+    async with Stage(dialler=exchange) as first:
+        await first.talking()
+        await first.call.desk.bridge("sip:anna@pbx", "speak", 10.0)
+        await first.later(500)
+        anna = exchange.phones["sip:anna@pbx"]
+        anna.leg.abandon()
+        await exchange.freeze()
+        await first.kill()
+    async with successor(first, dialler=exchange) as second:
+        second.call.take_back(anna.leg)
+        exchange.go_on("sip:anna@pbx")
+        await second.session()
+        await second.later(2000)
+        assert (second.call.bridge.joined, second.call.bridge.agent_role) == ("mix", "listen")
+        second.caller.speaking = True
+        await second.later(1000)
+        assert max(anna.heard[-20:]) > 1000
+        assert second.caller.heard[-1] == 5000
+        anna.leg.peer.hang_up()
+        await second.later(200)
+        assert (second.call.bridge.joined, second.call.bridge.agent_role) == ("alone", "speak")
+        second.leg.peer.hang_up()
+        record = await second.over()
+    assert record.reason is Reason.CALLER_HANGUP
+
+
 async def test_a_caller_in_a_menu_hears_it_again() -> None:
     async def plan(call: CallControl) -> None:
         await call.play((Say("menu", "en"),))
