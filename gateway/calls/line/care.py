@@ -1,6 +1,7 @@
 """Looks after the line of one party of a call: measures it, moves it up and down, says when nothing helps."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from gateway.calls.journal import Journal
@@ -11,6 +12,7 @@ from gateway.calls.party import Party
 from gateway.core.ladder.last_resort import LastResorts, ResortSettings
 from gateway.core.quality.monitor import QualityMonitor, QualityReport
 from gateway.core.quality.reading import StreamReading
+from gateway.core.quality.rise import DelayRise
 from gateway.core.quality.track import QualityPoint
 from gateway.core.record import TimelineKind
 from gateway.legs import readings
@@ -53,6 +55,7 @@ class LineCare:
         self._sent: QualityMonitor | None = None
         self._held = self._stalled = self._transferring = False
         self._packets = -1
+        self._rise = DelayRise()
         self._peer = _PeerView()
 
     @property
@@ -109,7 +112,7 @@ class LineCare:
             return
         if quality.rx_packets != self._packets:
             self._packets, self._stalled = quality.rx_packets, False
-        received = self._received.add(readings.received(quality, stalled=self._stalled), now)
+        received = self._received.add(self._own_reading(quality, now), now)
         heard = self._far_reading(quality)
         sent = self._sent.add(heard, now) if heard is not None else None
         busy = self._held or self._transferring or self._party.held
@@ -122,6 +125,11 @@ class LineCare:
         scores = [report.mos for report in (received, sent) if report is not None and _sure(report)]
         if self._resorts.handle(steering.stuck, scores, now) and self._on_hopeless is not None:
             self._on_hopeless()
+
+    def _own_reading(self, quality: wire.Quality, now: float) -> StreamReading:
+        reading = readings.received(quality, stalled=self._stalled)
+        rise_ms = self._rise.believe(reading.delay_rise_ms, reading.rtt_ms, now)
+        return replace(reading, delay_rise_ms=rise_ms)
 
     def _far_reading(self, quality: wire.Quality) -> StreamReading | None:
         """What the far end hears: what its page measures each second, else its RTCP."""

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.record import TimelineKind
+from gateway.core.record import TimelineEvent, TimelineKind
 from gateway.impair.impairment import Impairment
 from gateway.impair.sip import SipImpairer
 from tests.integration.echo import echo_gateway
+from tests.integration.harness import GatewayProcess
 from tests.integration.softphone import Softphone
 from tests.integration.spectrum import left_channel, seconds_of_tone
 
@@ -51,3 +52,33 @@ async def test_a_phone_goes_down_to_ilbc_and_back_while_another_call_stays(tmp_p
     assert seconds_of_tone(heard, 1000) == pytest.approx(0.5, abs=0.2)
     assert seconds_of_tone(heard, 1300) > 0.7
     assert seconds_of_tone(heard, 1700) == pytest.approx(1.0, abs=0.25)
+
+
+async def test_speech_is_recognised_before_during_and_after() -> None:
+    sections = {"sip": {"ladder": {"up_after_s": 5}}}
+    async with (
+        GatewayProcess(agents={"bot": {"backend": "bot"}}, sections=sections) as gateway,
+        SipImpairer(LOCAL, ("127.0.0.1", gateway.sip_port)) as impairer,
+    ):
+        uri = gateway.uri().replace(str(gateway.sip_port), str(impairer.address[1]))
+        async with Softphone(uri) as phone:
+            await phone.done("hear 20", "silence 20", "say ask_billing.wav", "hear", "silence 20")
+            impairer.change(up=Impairment(loss=0.05), down=Impairment(loss=0.05))
+            await phone.event("media", where=lambda e: e["codec"].upper() == "ILBC", within_s=25)
+            await phone.done("say yes_please.wav", "hear", "silence 20")
+            mark = len(phone.events)
+            impairer.change(up=Impairment(), down=Impairment())
+            await phone.event("media", where=lambda e: e["codec"].upper() == "PCMU", since=mark, within_s=40)
+            await phone.done("say ask_billing.wav", "hear")
+            await phone.finish()
+        record = await gateway.record(str((await gateway.logged("call ended"))["call_id"]))
+    said = [str(event.fields["text"]).lower() for event in record.timeline if _is_said_by_caller(event)]
+    assert len(said) == 3, said
+    assert "billing" in said[0]
+    assert "yes" in said[1]
+    assert "billing" in said[2]
+    assert record.tier_changes == 2
+
+
+def _is_said_by_caller(event: TimelineEvent) -> bool:
+    return event.kind is TimelineKind.SAID and event.fields["role"] == "caller"
