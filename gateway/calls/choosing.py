@@ -1,12 +1,12 @@
 """`choose_option`: the function by which an agent says which of several options the caller wants."""
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from gateway.calls.tools import Tool
+from gateway.calls.tool_own import check_as, checked
+from gateway.calls.tools import Tool, ToolAnswer, ToolFailedError
 
 CHOOSE_OPTION: Final = "choose_option"
 
@@ -18,23 +18,20 @@ class _Arguments(msgspec.Struct, frozen=True):
 def choice_tool(options: Mapping[str, str], choose: Callable[[str], None]) -> Tool:
     """The function. `options`: what the caller may mean by each; `choose` is told the one."""
 
-    async def run(arguments: str) -> tuple[str, bool]:
-        try:
-            option = msgspec.json.decode(arguments, type=_Arguments).option
-        # msgspec lets text that is not UTF-8 and too deep nesting through as they are.
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return json.dumps({"error": 'expected {"option": "..."}'}), False
+    async def run(arguments: dict[str, Any]) -> ToolAnswer:
+        option = checked(arguments, _Arguments).option
         if option not in options:
-            return json.dumps({"error": f"there is no such option; there are: {', '.join(options)}"}), False
+            raise ToolFailedError(f"there is no such option; there are: {', '.join(options)}")
         choose(option)
-        return json.dumps({"status": "done"}), True
+        return ToolAnswer({"status": "done"}, ends=True)
 
     schema = {
         "type": "object",
         "properties": {"option": {"type": "string", "enum": list(options)}},
         "required": ["option"],
     }
-    return Tool(CHOOSE_OPTION, "Say which option the caller wants, as soon as you know.", schema, run)
+    told = "Say which option the caller wants, as soon as you know."
+    return Tool(CHOOSE_OPTION, told, schema, check_as(_Arguments), run)
 
 
 def instructions(options: Mapping[str, str]) -> str:
