@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -111,9 +112,13 @@ def _compose(raw: bytes, file: str) -> Node | None:
         good = raw[: exc.start].decode("utf-8", "replace")
         place = Place(good.count("\n") + 1, len(good) - good.rfind("\n"))
         raise _unreadable(file, f"the byte 0x{raw[exc.start]:02x}", "text in UTF-8", place) from exc
+    yaml = YAML(typ="safe", pure=True)
+    # The scanner's time grows with the square of the depth: for some thousand levels the builder, which
+    # knows better places, would look too late.
+    yaml.max_depth = 2 * MAX_DEPTH
     try:
-        node: Node | None = YAML(typ="safe", pure=True).compose(text)
-    except RecursionError as exc:
+        node: Node | None = yaml.compose(text)
+    except (RecursionError, MaxDepthExceededError) as exc:
         raise _unreadable(file, "a deeply nested value", f"at most {MAX_DEPTH} levels") from exc
     except MarkedYAMLError as exc:
         raise _syntax_error(file, exc) from exc

@@ -1,5 +1,6 @@
 """The configuration file: what is understood, where errors point, and what never comes out."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,12 @@ def test_what_is_no_yaml_for_us(
 ) -> None:
     found = [problem for problem in problems(tmp_path, text) if expected in str(problem)]
     assert [(problem.line, problem.column) for problem in found] == [place], problems(tmp_path, text)
+
+
+def test_deep_nesting_is_refused_before_it_takes_time(tmp_path: Path) -> None:
+    began = time.process_time()
+    assert "a deeply nested value" in lines(tmp_path, "a: " + "[" * 500_000)[0]
+    assert time.process_time() - began < 2
 
 
 def test_an_alias_bomb_is_refused(tmp_path: Path) -> None:
