@@ -63,6 +63,8 @@ class Talk:
     heard: list[Interruption] = field(default_factory=list)
     gateway_ms: list[float] = field(default_factory=list)
     """Its own figures."""
+    resumed: int = 0
+    """Times that the agent went on, since it took the words for less than an interruption."""
     buffer_ms: float = 0.0
     """Mean time in the browser's playout buffer."""
 
@@ -138,10 +140,12 @@ async def interrupt(browser: Browser, gateway: GatewayProcess, length_s: float) 
         record = await gateway.record(await hang_up(page, gateway, began))
     finally:
         await context.close()
+    resumed = sum(each.kind == TimelineKind.AGENT_RESUMED for each in record.timeline)
     stops = [each.fields["stop_ms"] for each in record.timeline if each.kind == TimelineKind.BARGE_IN]
     return Talk(
         interruptions(rows),
         [float(ms) for ms in stops if isinstance(ms, int | float)],
+        resumed,
         1000 * inbound["jitterBufferDelay"] / inbound["jitterBufferEmittedCount"],
     )
 
@@ -171,7 +175,8 @@ def show_talk(console: Console, talk: Talk) -> float:
     """Print the figures; p95 of the one with a goal."""
     silent = [each.silent_after_ms for each in talk.heard if each.silent_after_ms is not None]
     kept_on = len(talk.heard) - len(silent)
-    console.print(f"{len(talk.heard)} interruptions, {kept_on} without effect; ms, p50 / p95 / most:")
+    effect = f"{kept_on} without effect, {talk.resumed} times the agent went on after a pause"
+    console.print(f"{len(talk.heard)} interruptions, {effect}; ms, p50 / p95 / most:")
     console.print(f"  onset → silence in the page: {percentiles(silent)} (goal: p95 {SILENT_P95_MS:.0f})")
     console.print(f"  onset → silence on the wire, gateway's figure: {percentiles(talk.gateway_ms)}")
     console.print(f"  the browser's playout buffer, mean: {talk.buffer_ms:.0f}")

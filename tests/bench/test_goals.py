@@ -34,3 +34,10 @@ def test_a_peer_on_a_bad_network_is_heard_whole_and_soon() -> None:
 def test_a_dialplan_of_ten_thousand_routes_decides_within_a_millisecond() -> None:
     done = subprocess.run([sys.executable, "-m", "tests.bench.dialplan_matching"], check=False)
     assert done.returncode == 0
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.timeout(600)
+def test_a_person_at_a_browser_hears_the_agent_soon_and_silences_it_soon() -> None:
+    done = subprocess.run([sys.executable, "-m", "tests.bench.page_figures"], check=False)
+    assert done.returncode == 0
