@@ -62,7 +62,8 @@ def rehearse(
     script: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="everyday, interruptions, noisy-interruptions, distractions, or all."
+            metavar="NAME",
+            help="everyday, brief, interruptions, noisy-interruptions, distractions, or all in turn.",
         ),
     ] = "everyday",
     loss: Annotated[Text, typer.Option(metavar="SHARE", help="Packets lost both ways, as 5%.")] = None,

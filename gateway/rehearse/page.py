@@ -93,14 +93,23 @@ def _case_table(result: Result) -> str:
 def samples_of(result: Result) -> dict[str, list[float]]:
     """The single durations behind the plots, in ms, by the name of their threshold."""
     events = [event for call in result.calls for event in call.events]
-    stops = [event.stop_ms for event in events if event.kind == "interruption"]
+    quiet, noisy = (
+        [
+            event.stop_ms
+            for call in result.calls
+            for event in call.events
+            if event.kind == "interruption" and call.noisy is in_noise
+        ]
+        for in_noise in (False, True)
+    )
     pauses = [event.silence_ms for event in events if event.outcome == "paused"]
     found: dict[str, Iterable[float | None]] = {
         "set-up": (call.setup_ms for call in result.calls),
         "first utterance after the answer": (call.first_utterance_ms for call in result.calls),
         "response delay": (event.response_delay_ms for event in events),
         "gateway's share of it": (event.gateway_share_ms for event in events),
-        "interruption: onset to silence": stops,
+        "interruption: onset to silence": quiet,
+        "interruption in noise: onset to silence": noisy,
         "pauses for nothing": pauses,
     }
     return {name: [value for value in values if value is not None] for name, values in found.items()}

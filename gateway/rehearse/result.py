@@ -49,6 +49,8 @@ class CallResult(msgspec.Struct, frozen=True):
 
     number: int
     script: str
+    noisy: bool
+    """There was noise under the caller's voice."""
     failure: str
     duration_s: float
     far_end_hung_up: bool

@@ -38,6 +38,20 @@ def everyday(own: Wardrobe) -> Script:
     return Script("everyday", acts)
 
 
+def brief(own: Wardrobe) -> Script:
+    """The shortest that tells something: a question asked and answered, a noise, three interruptions."""
+    acts: tuple[Act, ...] = (
+        Over(own.noise(), own.between(1.0, 1.4)),
+        Over(own.interruption(), _SPACING_S),
+        Over(own.interruption(), own.between(1.0, 1.4)),
+        Listen(),
+        Say(own.question()),
+        Over(own.interruption(), own.between(1.0, 1.4)),
+        Quiet(_OBSERVED_S),
+    )
+    return Script("brief", acts)
+
+
 def _interrupting(name: str, own: Wardrobe, background: bytes) -> Script:
     acts: list[Act] = []
     for _ in range(5):
@@ -69,6 +83,7 @@ def distractions(own: Wardrobe) -> Script:
 
 SCRIPTS: Final[dict[str, Callable[[Wardrobe], Script]]] = {
     "everyday": everyday,
+    "brief": brief,
     "interruptions": interruptions,
     "noisy-interruptions": noisy_interruptions,
     "distractions": distractions,

@@ -83,6 +83,7 @@ def call_result(call: CallFigures, session: TapNotes | None) -> CallResult:
     return CallResult(
         number=trace.number,
         script=trace.script,
+        noisy=trace.noisy,
         failure=trace.failure,
         duration_s=round(trace.ended_s - zero_s, 2) if call.setup_ms is not None else 0.0,
         far_end_hung_up=trace.far_end_hung_up,
