@@ -5,10 +5,13 @@ from gateway.wire.card import Quality
 
 
 def received(quality: Quality, *, stalled: bool = False) -> StreamReading:
-    """What we hear. stalled: since the card's `RtpStalled`, until packets come again."""
+    """What we hear. stalled: since the card's `RtpStalled`, until packets come again.
+
+    What was lost and came when it was asked for again counts as lost: it tells what the path is like.
+    """
     return StreamReading(
         expected=quality.rx_packets + quality.rx_lost,
-        lost=quality.rx_lost,
+        lost=quality.rx_lost + max(0, quality.rx_repaired),
         discarded=quality.rx_discarded,
         loss_runs=_whole(quality.rx_loss_runs),
         concealed_ms=_known(quality.rx_concealed_ms),
@@ -26,7 +29,7 @@ def sent(quality: Quality) -> StreamReading | None:
         return None
     return StreamReading(
         expected=quality.tx_packets,
-        lost=quality.tx_lost,
+        lost=max(quality.tx_lost, quality.tx_repaired),
         jitter_ms=quality.tx_jitter_ms,
         rtt_ms=_known(quality.rtt_ms),
         reports=_whole(quality.tx_reports),

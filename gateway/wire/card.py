@@ -171,6 +171,10 @@ class Quality(Message, frozen=True):
     """By how much the fastest packet of this second was slower than that of the last minute; -1: unknown."""
     tx_reports: int = -1
     """Reports of the far end so far; -1: not counted."""
+    rx_repaired: int = -1
+    """Packets that came only when they were asked for again, not within `rx_lost`; -1: not counted."""
+    tx_repaired: int = -1
+    """Packets that the far end asked for again, each counted once; -1: not counted."""
 
 
 class RtpStalled(Message, frozen=True):

@@ -138,7 +138,7 @@ class LineCare:
             return readings.sent(quality)
         if isinstance(self._steering, PeerSteering):
             self._steering.steerable = True
-        return self._peer.reading(stats)
+        return self._peer.reading(stats, quality.tx_repaired)
 
     def _write_down(self, received: QualityReport, sent: QualityReport | None, tier: str) -> None:
         if not _sure(received):
@@ -177,12 +177,12 @@ class _PeerView:
         self._count = 0
         self._lost = 0
 
-    def reading(self, stats: PeerStats) -> StreamReading:
-        """Its newest sums; the same ones again are no new report."""
+    def reading(self, stats: PeerStats, repaired: int) -> StreamReading:
+        """Its newest sums; the same ones again are no new report. repaired: packets it asked for again."""
         if stats is not self._last:
             self._last, self._count = stats, self._count + 1
         # It takes back losses that came late after all; the monitor's counters only grow.
-        self._lost = max(self._lost, stats.packets_lost)
+        self._lost = max(self._lost, stats.packets_lost, repaired)
         made_up = max(0, stats.concealed_samples - stats.silent_concealed_samples)
         return StreamReading(
             expected=stats.packets_received + self._lost,

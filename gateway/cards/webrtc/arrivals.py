@@ -1,9 +1,12 @@
 """Counters of a received RTP stream: loss and jitter (RFC 3550 appendix A.3 and A.8). Pure."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from typing import Final
 
 _BASELINE_S: Final = 60.0
+_MOST_MISSING: Final = 64
+_REORDERED_S: Final = 0.03
+"""What comes sooner was overtaken."""
 _HALF: Final = 1 << 15
 _SEQUENCES: Final = 1 << 16
 _CLOCK_WRAP: Final = 1 << 32
@@ -22,6 +25,10 @@ class Arrivals:
         self._jitter = 0.0
         self.loss_runs = 0
         """Gaps in the sequence; one that is filled later, by order or by a retransmission, counts too."""
+        self.repaired = 0
+        """Packets that came so long after those behind them that they must have been sent again."""
+        self._missing: OrderedDict[int, float] = OrderedDict()
+        """Sequence numbers that were left out lately, and when that was seen."""
         self._reference: int | None = None
         self._fastest_s: float | None = None
         """Of this second; delays in seconds against the first packet."""
@@ -45,7 +52,10 @@ class Arrivals:
         self.packets += 1
         if self._first is None:
             self._first = self._newest = sequence
+        elif (missed_at := self._missing.pop(sequence, None)) is not None:
+            self.repaired += now - missed_at >= _REORDERED_S
         elif (sequence - self._newest) % _SEQUENCES < _HALF:
+            self._miss(sequence, now)
             self._cycles += _SEQUENCES if sequence < self._newest else 0
             self.loss_runs += (sequence - self._newest) % _SEQUENCES > 1
             self._newest = sequence
@@ -56,6 +66,14 @@ class Arrivals:
             self._jitter += (change - self._jitter) / 16
         self._transit = transit
         self._keep_delay(transit)
+
+    def _miss(self, sequence: int, now: float) -> None:
+        """Remember what was left out before this packet."""
+        gap = (sequence - self._newest) % _SEQUENCES
+        for behind in range(min(gap - 1, _MOST_MISSING), 0, -1):
+            self._missing[(sequence - behind) % _SEQUENCES] = now
+        while len(self._missing) > _MOST_MISSING:
+            self._missing.popitem(last=False)
 
     def _keep_delay(self, transit: int) -> None:
         if self._reference is None:

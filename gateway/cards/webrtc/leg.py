@@ -46,6 +46,10 @@ class Connection(Protocol):
         """Audio packets so far."""
 
     @property
+    def asked_again(self) -> int:
+        """Of them, those that the far end missed."""
+
+    @property
     def channel_open(self) -> bool:
         """Whether the data channel is open."""
 
@@ -337,5 +341,7 @@ class WebrtcLeg:
                 rx_concealed_ms=round(uplink.concealed_ms, 1),
                 rx_delay_rise_ms=-1.0 if rise_ms is None else round(rise_ms, 1),
                 tx_reports=self._far_reports,
+                rx_repaired=uplink.repaired,
+                tx_repaired=peer.asked_again,
             )
         )

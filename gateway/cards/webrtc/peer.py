@@ -99,6 +99,11 @@ class Peer:
         return self._sender.packets
 
     @property
+    def asked_again(self) -> int:
+        """Audio packets that the far end asked for again, each counted once."""
+        return self._sender.asked_again
+
+    @property
     def channel_open(self) -> bool:
         """Whether texts can be sent."""
         return self._channel is not None and self._channel.readyState == "open"

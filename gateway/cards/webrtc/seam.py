@@ -255,6 +255,9 @@ class AudioSender(RTCRtpSender):
         self._sent: dict[int, tuple[int, bytes]] = {}
         self.packets = 0
         """Sent so far."""
+        self.asked_again = 0
+        """Of them, those that the far end missed, each counted once."""
+        self._asked: dict[int, int] = {}
         self._octets = 0
 
     def send_now(self, payload: bytes, timestamp: int) -> None:
@@ -289,6 +292,9 @@ class AudioSender(RTCRtpSender):
         sequence, packet = self._sent.get(sequence_number % _SENT_AGAIN, (-1, b""))
         srtp = self.transport._tx_srtp
         if sequence == sequence_number and srtp is not None:
+            slot = sequence % _SENT_AGAIN
+            self.asked_again += self._asked.get(slot) != sequence
+            self._asked[slot] = sequence
             _connection(self.transport).send_now(srtp.protect(packet))
 
     def _get(self, name: str) -> Any:

@@ -21,7 +21,7 @@ class Uplink:
         self._incoming = Incoming(pcm_format.frame_bytes)
         self._arrivals = Arrivals(kind.clock_rate_hz)
         self._ssrc: int | None = None
-        self._past = (0, 0, 0, 0)
+        self._past = (0, 0, 0, 0, 0)
         self.concealed_ms = 0.0
         """Made up by the decoder, not counting what came back from copies in other packets."""
         self.last_packet_s = now
@@ -43,6 +43,11 @@ class Uplink:
     def loss_runs(self) -> int:
         """Gaps since the beginning."""
         return self._past[3] + self._arrivals.loss_runs
+
+    @property
+    def repaired(self) -> int:
+        """Received only when asked for again."""
+        return self._past[4] + self._arrivals.repaired
 
     def delay_rise_ms(self, now: float) -> float | None:
         """See `Arrivals.delay_rise_ms`; once a second."""
@@ -96,7 +101,13 @@ class Uplink:
 
     def _new_stream(self, ssrc: int) -> None:
         if self._ssrc is not None:
-            self._past = (self.packets, self.lost, self.discarded - self.undecodable, self.loss_runs)
+            self._past = (
+                self.packets,
+                self.lost,
+                self.discarded - self.undecodable,
+                self.loss_runs,
+                self.repaired,
+            )
             rate_hz = self._kind.clock_rate_hz
             self._buffer, self._arrivals = ReceiveBuffer(rate_hz), Arrivals(rate_hz)
         self._ssrc = ssrc

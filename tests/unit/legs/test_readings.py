@@ -43,6 +43,14 @@ def test_everything_that_a_card_knows_arrives() -> None:
     assert sent(full) == StreamReading(expected=200, lost=7, jitter_ms=0.0, rtt_ms=25.0, reports=3)
 
 
+def test_what_came_only_when_asked_for_again_was_lost_on_the_way() -> None:
+    full = msgspec.structs.replace(OLD, rx_repaired=4, tx_lost=2, tx_repaired=6)
+    assert (received(full).lost, received(full).expected) == (9, 100)
+    far = sent(full)
+    assert far is not None
+    assert far.lost == 6
+
+
 def test_a_message_of_a_card_without_the_newer_fields_can_be_read() -> None:
-    known = [getattr(OLD, name) for name in OLD.__struct_fields__[:-4]]
+    known = [getattr(OLD, name) for name in OLD.__struct_fields__[:-6]]
     assert wire.unpack_from_card(msgspec.msgpack.encode(["Quality", *known])) == OLD

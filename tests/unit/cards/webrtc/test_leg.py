@@ -28,6 +28,7 @@ class RecordedPeer:
 
     unsent: int = 0
     packets_sent: int = 0
+    asked_again: int = 0
     channel_open: bool = False
     report: FarReport = field(default_factory=FarReport)
     timestamps: list[int] = field(default_factory=list)

@@ -167,3 +167,13 @@ def test_runs_of_losses_are_counted() -> None:
     for sequence in (1, 2, 5, 6, 7, 9, 10):
         arrivals.add(sequence, sequence * 160, sequence * 0.02)
     assert (arrivals.lost, arrivals.loss_runs) == (3, 2)
+
+
+@pytest.mark.parametrize(("late_by_s", "repaired"), [(0.01, 0), (0.06, 1)])
+def test_what_was_sent_again_is_told_from_what_was_overtaken(late_by_s: float, repaired: int) -> None:
+    arrivals = Arrivals(8000)
+    for sequence in (65534, 65535, 1, 2):
+        arrivals.add(sequence, 0, 1.0)
+    arrivals.add(0, 0, 1.0 + late_by_s)
+    arrivals.add(0, 0, 1.0 + late_by_s)
+    assert (arrivals.lost, arrivals.repaired) == (0, repaired)
