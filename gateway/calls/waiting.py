@@ -9,6 +9,7 @@ from gateway.calls.looped import Looped
 from gateway.calls.party import Party
 from gateway.calls.queues import CallQueues, Place
 from gateway.dialplan.runtime import Prompt, QueueRequest, Say, StepFailedError
+from gateway.observe.log import get_logger
 
 _AGAIN_S: Final = 3.0
 """Between two rounds of calling people who did not answer."""
@@ -19,6 +20,8 @@ _POSITION: Final = {
     "es": "Usted es el número {place} en la cola.",
     "fr": "Vous êtes numéro {place} dans la file d'attente.",
 }
+
+log = get_logger()
 
 
 class Waiting:
@@ -78,5 +81,9 @@ class Waiting:
         text = _POSITION[language.split("-")[0]]
         while True:
             await asyncio.sleep(every_s)
-            pcm = await self._pcm(Say(text.format(place=self._place.position), language))
+            try:
+                pcm = await self._pcm(Say(text.format(place=self._place.position), language))
+            except StepFailedError as exc:
+                log.warning("a caller's place in the queue cannot be said", error=str(exc))
+                return
             self._sound.interject(pcm)
