@@ -96,7 +96,7 @@ class CallFigures:
     turns: tuple[Turn, ...]
     into: tuple[Into, ...]
     dead_air: tuple[tuple[float, float], ...]
-    """Spans of more than `DEAD_AIR_S` in which nobody said anything though the agent should have."""
+    """Spans of more than `DEAD_AIR_S` in which nobody said anything and the agent had the word."""
     clipped: tuple[float, ...]
     """Moments at which the agent's words were cut."""
     mos: float | None
@@ -176,14 +176,19 @@ def _interruption(spoken: Spoken, start_s: float, end_s: float, agent: Sequence[
 def _dead_air(
     trace: Trace, spans: Sequence[Span], agent: Sequence[Sound], start_s: float
 ) -> list[tuple[float, float]]:
-    """Silences that the caller did not choose, from the answer to the last sound."""
-    busy = [(start, end) for _, start, end in spans] + [(each.start_s, each.end_s) for each in agent]
-    busy += list(trace.quiet)
-    found, since_s = [], start_s
-    for begin, end in sorted([*busy, (trace.ended_s, trace.ended_s)]):
-        if begin - since_s > DEAD_AIR_S:
+    """Silences in which the agent has the word: behind the answer and behind whatever the caller said.
+
+    When the agent has spoken last, the next word is the caller's.
+    """
+    busy = [(start, end, True) for _, start, end in spans]
+    busy += [(each.start_s, each.end_s, False) for each in agent]
+    busy += [(begin, end, False) for begin, end in trace.quiet]
+    found, since_s, agents_turn = [], start_s, True
+    for begin, end, by_caller in sorted([*busy, (trace.ended_s, math.inf, False)]):
+        if agents_turn and begin - since_s > DEAD_AIR_S:
             found.append((since_s, begin))
-        since_s = max(since_s, end)
+        if end > since_s:
+            since_s, agents_turn = end, by_caller
     return found
 
 

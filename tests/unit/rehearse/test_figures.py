@@ -12,7 +12,7 @@ def _near(ms: float) -> object:
 
 
 def test_set_up_first_utterance_and_response_delay() -> None:
-    heard = packets(agent((0.3, 2.0), (4.6, 11.0)))
+    heard = packets(agent((0.3, 2.0), (4.6, 7.0)))
     found = figures_of(trace(heard, spoken("speech", 2.5, 4.0)))
     assert found.setup_ms == pytest.approx(100)
     assert found.first_utterance_ms == _near(300)
@@ -94,6 +94,11 @@ def test_long_silences_count_unless_the_caller_wants_them() -> None:
     assert list(silence) == pytest.approx([ANSWERED_S + 4.0, ANSWERED_S + 9.5], rel=0, abs=0.01)
     wanted = trace(heard, spoken("speech", 2.5, 4.0), quiet=((4.2, 9.0),))
     assert figures_of(wanted).dead_air == ()
+
+
+def test_silence_before_the_first_word_counts_and_after_the_agents_does_not() -> None:
+    found = figures_of(trace(packets(agent((2.5, 4.0))), spoken("speech", 8.0, 9.0))).dead_air
+    assert [begin - ANSWERED_S for begin, _ in found] == pytest.approx([0, 9], abs=0.01)
 
 
 def test_a_word_that_ends_at_full_level_is_cut() -> None:
