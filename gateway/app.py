@@ -57,6 +57,7 @@ from gateway.media.speech import Synthesiser
 from gateway.media.turn_taking import TurnTaking
 from gateway.observe.log import configure_logging, get_logger
 from gateway.observe.metrics import Metrics
+from gateway.observe.node_metrics import NodeState
 from gateway.observe.priority import PATH_PRIORITY, be_realtime
 from gateway.store.calls import CallStore
 from gateway.store.database import DATABASE_NAME, Database
@@ -156,6 +157,14 @@ class Core:
             self._pool = pool = CardPool(door.on_incoming, door.on_adopted, max_peers=max_peers)
             stack.push_async_callback(pool.close)
             self._metrics = metrics = Metrics(lambda: service.live, lambda: pool.connected)
+            metrics.watch(
+                NodeState(
+                    breakers=lambda: calls.breakers.states(time.monotonic()),
+                    queues=calls.queues.lengths,
+                    dialplan=lambda: plans.current.digest[:12],
+                    skipped_ticks=lambda: calls.ticker.skipped,
+                )
+            )
             self._webhooks = webhooks = Webhooks(config.webhooks, metrics.webhook_done, time.time)
             stack.push_async_callback(webhooks.close, _WEBHOOKS_TIMEOUT_S)
             api = build_api(

@@ -19,6 +19,7 @@ from gateway.core import turn_events as turn
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import LegId, Mark
 from gateway.core.record import TimelineKind
+from gateway.core.silence import DeadAir, SilenceMeter
 from gateway.legs.contract import LegEvent
 from gateway.media.turn_taking import TurnTaking
 from gateway.wire import card as wire
@@ -61,6 +62,7 @@ class AgentLine:
         self.spoken = Spoken(voice, self, inherited=inherited)
         """What is played to the caller."""
         self._turns = TurnTaking(BargeInConfig(), pcm_format.sample_rate_hz, clock)
+        self._silence = SilenceMeter()
         self._backend: ai.Backend | None = None
         self._send_audio: Callable[[bytes], None] | None = None
         self._gateway_turns = False
@@ -113,6 +115,8 @@ class AgentLine:
             self._journal.figures.uplink_dropped_ms += backend.dropped_ms
         self.spoken.close_items()
         self.spoken.forget_items()
+        if (silence := self._silence.end()) is not None:
+            self._note_silence(silence)
 
     def cut(self) -> None:
         """Silence whatever is playing, prompts too. Of a prompt `PlayFinished` is told with 0 ms."""
@@ -165,12 +169,23 @@ class AgentLine:
         """20 ms of the caller. Hot path."""
         turns = self._turns
         concealed = flags & _CONCEALED != 0
-        events = turns.on_frame(pcm, concealed=concealed, bot_audible=self._heard)
-        self._meter.caller_frame(turns.speech and not concealed, self._clock())
+        heard, now, meter = self._heard, self._clock(), self._meter
+        events = turns.on_frame(pcm, concealed=concealed, bot_audible=heard)
+        meter.caller_frame(turns.speech and not concealed, now)
+        if (silence := self._silence.frame(meter.speaking, heard, now)) is not None:
+            self._note_silence(silence)
         if self._hear_caller and self._send_audio is not None:
             self._send_audio(pcm)
         if events:
             self._take_turns(events)
+
+    def _note_silence(self, silence: DeadAir) -> None:
+        self._journal.note(
+            TimelineKind.SILENCE,
+            at_s=silence.began_s,
+            duration_ms=round(silence.duration_ms),
+            after=silence.after,
+        )
 
     def on_mix(self, pcm: bytes) -> None:
         """20 ms of everybody but the agent, while there are more than the caller. Hot path."""
@@ -199,9 +214,15 @@ class AgentLine:
 
     def on_backend_audio(self, item_id: str, pcm: bytes) -> None:
         """The agent speaks. Hot path."""
+        meter = self._meter
+        first = meter.awaits_answer and not self.spoken.knows(item_id)
+        if first:
+            meter.answer_came(self._clock())
         if self._answer_due:
             self._answer_begins(item_id)
         self.spoken.play_item(item_id, pcm)
+        if first:
+            meter.answer_passed_on(self._clock())
         self._turns.on_agent_audio(pcm, self.pcm_format.sample_rate_hz)
 
     def _answer_begins(self, item_id: str) -> None:
@@ -279,7 +300,7 @@ class AgentLine:
                         journal.note(TimelineKind.SPEECH_STARTED, at_s=event.onset_s)
                 case turn.CallerSpeechStopped():
                     if self._gateway_turns:
-                        self._meter.turn_over()
+                        self._meter.turn_over(self._clock())
                         journal.note(TimelineKind.SPEECH_STOPPED, at_s=event.end_s)
 
     def _words(self, item_id: str, text: str) -> None:

@@ -1,7 +1,7 @@
 """What a running call writes down: its timeline, its figures, and at the end its record."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
@@ -12,6 +12,7 @@ from gateway.calls.oai_requests import PeerStats
 from gateway.core.ids import CallId, CardId
 from gateway.core.quality.track import QualityTrack
 from gateway.core.record import CallKind, CallRecord, FieldValue, TimelineEvent, TimelineKind
+from gateway.core.talk_figures import talk_figures
 from gateway.core.termination import Termination
 from gateway.core.turns import TurnMeter
 from gateway.wire import card as wire
@@ -111,7 +112,7 @@ class Journal:
 
     def caller_finished(self, item_id: str) -> None:
         """The caller's turn is over."""
-        self.meter.turn_over()
+        self.meter.turn_over(self._clock())
         self.conversation.caller_finished(item_id)
         self.note(TimelineKind.SPEECH_STOPPED)
 
@@ -136,9 +137,13 @@ class Journal:
             figures.first_utterance_ms = (at_s - figures.answered_s) * 1000
             self.note(TimelineKind.FIRST_UTTERANCE, at_s=at_s, delay_ms=round(figures.first_utterance_ms, 1))
         delay_ms = self.meter.agent_started(at_s)
-        fields: Mapping[str, FieldValue] = (
-            {} if delay_ms is None else {"response_delay_ms": round(delay_ms, 1)}
-        )
+        fields: dict[str, FieldValue] = {}
+        if delay_ms is not None:
+            fields["response_delay_ms"] = round(delay_ms, 1)
+            parts = self.meter.parts
+            fields |= {} if parts is None else {name: round(ms, 1) for name, ms in asdict(parts).items()}
+        if self.meter.caller_speaks_at(at_s):
+            fields["over_caller"] = True
         self.note(TimelineKind.AGENT_AUDIO, at_s=at_s, **fields)
 
     def record(self, termination: Termination) -> CallRecord:
@@ -154,6 +159,9 @@ class Journal:
         )
         quality = figures.quality
         answered_s = figures.answered_s
+        # Some events are known only after others that followed them.
+        timeline = tuple(sorted(self.events, key=lambda event: event.at_ms))
+        talk = talk_figures(timeline)
 
         def wall(at_s: float) -> datetime:
             return facts.started_at + timedelta(seconds=at_s - facts.started_s)
@@ -200,8 +208,15 @@ class Journal:
             mos_mean=figures.line.mos_mean,
             tier_changes=figures.tier_changes,
             quality=figures.line.points,
-            # Some events are known only after others that followed them.
-            timeline=tuple(sorted(self.events, key=lambda event: event.at_ms)),
+            response_detection_p50_ms=talk.part_p50_ms("detection"),
+            response_backend_p50_ms=talk.part_p50_ms("backend"),
+            response_gateway_p50_ms=talk.part_p50_ms("gateway"),
+            response_playout_p50_ms=talk.part_p50_ms("playout"),
+            false_interruptions=talk.false_interruptions,
+            agent_interruptions=talk.agent_interruptions,
+            silences=len(talk.silences_ms),
+            silence_ms=sum(duration_ms for _, duration_ms in talk.silences_ms),
+            timeline=timeline,
         )
 
 

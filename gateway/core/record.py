@@ -44,17 +44,18 @@ class TimelineKind(StrEnum):
     SPEECH_STOPPED = "speech_stopped"
     RESPONSE_STARTED = "response_started"
     RESPONSE_DONE = "response_done"  # status
-    AGENT_AUDIO = "agent_audio"  # response_delay_ms
+    AGENT_AUDIO = "agent_audio"  # response_delay_ms and its parts (detection_ms …), over_caller
     AGENT_SILENT = "agent_silent"  # played_ms
     AGENT_RESUMED = "agent_resumed"  # cause, paused_ms: the interruption was none
     BACKCHANNEL = "backchannel"  # duration_ms
     TALK_OVER = "talk_over"
+    SILENCE = "silence"  # duration_ms, after: who spoke last
     BARGE_IN = "barge_in"  # stop_ms, played_ms, dropped_ms
     SAID = "said"  # role, text (personal data)
     DTMF_IN = "dtmf_in"  # digit (personal data), method
     DTMF_OUT = "dtmf_out"  # digits (personal data)
     TOOL_CALL = "tool_call"  # name, arguments (personal data)
-    TOOL_RESULT = "tool_result"  # name, output (personal data)
+    TOOL_RESULT = "tool_result"  # name, output (personal data), outcome, took_ms
     PROMPT = "prompt"  # name, language
     DIALLING = "dialling"  # party, leg
     DIAL_FAILED = "dial_failed"  # party, result, reason
@@ -162,6 +163,22 @@ class CallRecord:
     """The same over all seconds."""
     tier_changes: int = 0
     """How often a leg went to another codec, bitrate or packet time because of the network."""
+    response_detection_p50_ms: float | None = None
+    """Of the response delay: until the caller's turn was known to be over, median of the turns."""
+    response_backend_p50_ms: float | None = None
+    """… from there until the service's first audio came."""
+    response_gateway_p50_ms: float | None = None
+    """… from there until it was on its way to the card."""
+    response_playout_p50_ms: float | None = None
+    """… from there until it was on the wire."""
+    false_interruptions: int = 0
+    """Times the agent stopped for nothing: it went on, or no words of the caller followed."""
+    agent_interruptions: int = 0
+    """Times the agent began to speak into the caller's words."""
+    silences: int = 0
+    """Times nobody was heard for more than two seconds."""
+    silence_ms: float = 0.0
+    """How long those were together."""
 
     timeline: Sequence[TimelineEvent] = ()
     """Everything that happened, in order of time."""

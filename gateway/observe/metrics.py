@@ -7,6 +7,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway.core.record import CallRecord
+from gateway.observe.node_metrics import NodeCollector, NodeState
+from gateway.observe.talk_metrics import TalkMetrics
 
 _SETUP_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 3, 5, 10)
 _TURN_S = (
@@ -20,7 +22,10 @@ _TURN_S = (
     0.16,
     0.18,
     0.2,
-    0.25,
+    0.22,
+    0.24,
+    0.26,
+    0.28,
     0.3,
     0.4,
     0.5,
@@ -58,6 +63,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._edge = _EdgeCollector()
         self.registry.register(self._edge)
+        self._node = NodeCollector()
+        self.registry.register(self._node)
+        self._talk = TalkMetrics(self.registry)
         live = Gauge("gateway_calls_live", "Calls in progress.", registry=self.registry)
         live.set_function(live_calls)
         cards = Gauge("gateway_cards_connected", "Line cards the core talks to.", registry=self.registry)
@@ -72,12 +80,12 @@ class Metrics:
         )
         self._response = self._histogram(
             "gateway_response_delay_seconds",
-            "Caller's end of speech to first audio (median of a call).",
+            "Caller's end of speech to first audio (each turn).",
             _TURN_S,
         )
         self._barge_in = self._histogram(
             "gateway_barge_in_stop_seconds",
-            "Caller's onset to silence on the wire (median of a call).",
+            "Caller's onset to silence on the wire (each interruption).",
             _TURN_S,
         )
         self._lost = Counter(
@@ -118,6 +126,10 @@ class Metrics:
     def _histogram(self, name: str, words: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(name, words, ["agent"], buckets=buckets, registry=self.registry)
 
+    def watch(self, state: NodeState) -> None:
+        """Where the node's state is read from now on."""
+        self._node.state = state
+
     def edge_counters(self, values: Mapping[str, float]) -> None:
         """What the edge reports each second."""
         self._edge.values = values
@@ -134,14 +146,17 @@ class Metrics:
         self._tiers.inc(record.tier_changes)
         if record.mos_mean is not None:
             self._mos.observe(record.mos_mean)
-        for histogram, value_ms in (
-            (self._setup, record.setup_ms),
-            (self._first, record.first_utterance_ms),
-            (self._response, record.response_delay_p50_ms),
-            (self._barge_in, record.barge_in_stop_p50_ms),
+        talk = self._talk.call_ended(record)
+        for histogram, value_ms, each_ms in (
+            (self._setup, record.setup_ms, ()),
+            (self._first, record.first_utterance_ms, ()),
+            (self._response, record.response_delay_p50_ms, talk.response_delays_ms),
+            (self._barge_in, record.barge_in_stop_p50_ms, talk.stops_ms),
         ):
             if value_ms is not None:
-                histogram.labels(agent).observe(value_ms / 1000)
+                # A timeline that lost its middle still has the median.
+                for one_ms in each_ms or (value_ms,):
+                    histogram.labels(agent).observe(one_ms / 1000)
 
     def webhook_done(self, event: str, outcome: str) -> None:
         """A message to a receiver of webhooks came to its end."""

@@ -18,7 +18,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 """Raised whenever a table changes."""
 
 OLDEST_SCHEMA_VERSION: Final = 1
@@ -99,6 +99,14 @@ calls = Table(
     Column("mos_min", Float),
     Column("mos_mean", Float),
     Column("tier_changes", Integer, nullable=False, server_default="0"),
+    Column("response_detection_p50_ms", Float),
+    Column("response_backend_p50_ms", Float),
+    Column("response_gateway_p50_ms", Float),
+    Column("response_playout_p50_ms", Float),
+    Column("false_interruptions", Integer, nullable=False, server_default="0"),
+    Column("agent_interruptions", Integer, nullable=False, server_default="0"),
+    Column("silences", Integer, nullable=False, server_default="0"),
+    Column("silence_ms", Float, nullable=False, server_default="0"),
 )
 """One row per call, one column per field of `CallRecord` except those of `CallRecord.APART`."""
 
@@ -117,6 +125,14 @@ ADDED_COLUMNS: Final = (
     (3, calls.c.mos_mean),
     (3, calls.c.tier_changes),
     (3, timelines.c.quality),
+    (4, calls.c.response_detection_p50_ms),
+    (4, calls.c.response_backend_p50_ms),
+    (4, calls.c.response_gateway_p50_ms),
+    (4, calls.c.response_playout_p50_ms),
+    (4, calls.c.false_interruptions),
+    (4, calls.c.agent_interruptions),
+    (4, calls.c.silences),
+    (4, calls.c.silence_ms),
 )
 """Columns of tables that are older than they: (version that has them first, column)."""
 

@@ -187,3 +187,79 @@ async def test_a_call_that_is_drained_ends_with_bye() -> None:
     assert record.reason is Reason.DRAINED
     assert Termination(record.reason).result is record.result is Result.FAILED
     assert record.sip_status == 200, "the dialog had its 200"
+
+
+async def test_a_delay_is_told_in_the_parts_that_it_was_spent_in() -> None:
+    async with Stage() as stage:
+        backend = await stage.talking()
+        stage.caller.speaking = True
+        await stage.later(1000)
+        stage.caller.speaking = False
+        await stage.later(500)
+        backend.caller_turn("item_1")
+        await stage.later(300)
+        backend.answer("item_2", ANSWER, 200)
+        await stage.later(500)
+        stage.leg.peer.hang_up()
+        record = await stage.over()
+    assert record.response_detection_p50_ms == pytest.approx(500, abs=41)
+    assert record.response_backend_p50_ms == pytest.approx(300, abs=1)
+    assert record.response_gateway_p50_ms == pytest.approx(0, abs=1)
+    assert record.response_playout_p50_ms is not None
+    assert 0 <= record.response_playout_p50_ms <= 40
+    (audio,) = [event for event in record.timeline if event.kind is K.AGENT_AUDIO]
+    parts = [audio.fields[f"{part}_ms"] for part in ("detection", "backend", "gateway", "playout")]
+    assert sum(part for part in parts if isinstance(part, float)) == pytest.approx(
+        record.response_delay_p50_ms, abs=0.3
+    )
+
+
+async def test_dead_air_is_noted_with_who_let_it_happen() -> None:
+    async with Stage() as stage:
+        backend = await stage.talking()
+        backend.answer("item_1", GREETING, 400)
+        await stage.later(3500)
+        stage.caller.speaking = True
+        await stage.later(600)
+        stage.caller.speaking = False
+        await stage.later(3500)
+        stage.leg.peer.hang_up()
+        record = await stage.over()
+    after_agent, after_caller = (event for event in record.timeline if event.kind is K.SILENCE)
+    assert (after_agent.fields["after"], after_caller.fields["after"]) == ("agent", "caller")
+    assert after_agent.fields["duration_ms"] == pytest.approx(3100, abs=150)
+    assert record.silences == 2
+    assert record.silence_ms == pytest.approx(3100 + 3200, abs=300)
+
+
+async def test_an_agent_that_speaks_into_the_callers_words_is_noted() -> None:
+    async with Stage() as stage:
+        backend = await stage.talking()
+        stage.caller.speaking = True
+        await stage.later(1000)
+        backend.answer("item_1", ANSWER, 200)
+        await stage.later(500)
+        stage.caller.speaking = False
+        stage.leg.peer.hang_up()
+        record = await stage.over()
+    assert record.agent_interruptions == 1
+
+
+async def test_a_stop_that_no_words_follow_is_false() -> None:
+    async with Stage() as stage:
+        backend = await stage.talking()
+        backend.answer("item_1", GREETING, 200)
+        backend.caller_said("item_0", "hello?")
+        await stage.later(500)
+        backend.begin("item_2", ANSWER, 9000)
+        await stage.later(1000)
+        stage.caller.speaking = True
+        await stage.later(400)
+        backend.emit(ai.SpeechStarted("item_3"))
+        await stage.later(1100)
+        stage.caller.speaking = False
+        await stage.later(4000)
+        stage.leg.peer.hang_up()
+        record = await stage.over()
+    assert record.barge_ins == 1
+    assert record.false_interruptions == 1

@@ -107,3 +107,50 @@ def test_an_old_onset_did_not_cause_a_barge_in_of_now(line: Line) -> None:
 
 def test_a_silence_before_the_onset_counts_as_no_time(line: Line) -> None:
     assert line.meter.stopped(line.now, line.now - 1) == 0
+
+
+def test_a_response_delay_is_split_where_it_was_spent(line: Line) -> None:
+    line.hear("#" * 50)
+    ended = line.now
+    line.hear("." * 10)
+    line.meter.turn_over(ended + 0.5)
+    awaited = [line.meter.awaits_answer]
+    line.meter.answer_came(ended + 0.9)
+    awaited.append(line.meter.awaits_answer)
+    assert awaited == [True, False]
+    line.meter.answer_passed_on(ended + 0.901)
+    assert line.meter.agent_started(ended + 0.93) == pytest.approx(930)
+    parts = line.meter.parts
+    assert parts is not None
+    assert parts.detection_ms == pytest.approx(500)
+    assert parts.backend_ms == pytest.approx(400)
+    assert parts.gateway_ms == pytest.approx(1)
+    assert parts.playout_ms == pytest.approx(29)
+
+
+def test_parts_add_up_even_when_clocks_disagree(line: Line) -> None:
+    line.hear("#" * 50)
+    ended = line.now
+    line.meter.turn_over(ended - 0.1)
+    line.meter.answer_came(ended + 0.3)
+    line.meter.answer_passed_on(ended + 0.31)
+    assert line.meter.agent_started(ended + 0.305) == pytest.approx(305)
+    parts = line.meter.parts
+    assert parts is not None
+    spent = [parts.detection_ms, parts.backend_ms, parts.gateway_ms, parts.playout_ms]
+    assert spent == pytest.approx([0, 300, 5, 0])
+
+
+def test_a_delay_whose_moments_are_unknown_has_no_parts(line: Line) -> None:
+    line.hear("#" * 50)
+    line.meter.turn_over()
+    assert not line.meter.awaits_answer
+    assert line.meter.agent_started(line.now + 1) is not None
+    assert line.meter.parts is None
+
+
+def test_a_caller_speaks_on_while_frames_of_speech_come(line: Line) -> None:
+    line.hear("#" * 20)
+    assert line.meter.caller_speaks_at(line.now + 0.05)
+    line.hear("." * 6)
+    assert not line.meter.caller_speaks_at(line.now)
