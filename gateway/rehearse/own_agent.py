@@ -45,19 +45,20 @@ class OwnAgent:
             raise LocalError(f"the tap before the bot left no notes: {exc}") from exc
 
 
-def build_config(run_dir: Path, *, max_calls: int, tap_port: int) -> dict[str, object]:
-    """Configuration of the gateway; its ports are free right now."""
+def build_config(
+    run_dir: Path, *, max_calls: int, sip_port: int, http_port: int, rtp_low: int, tap_port: int
+) -> dict[str, object]:
+    """Configuration of the gateway."""
     rtp_ports = ports_needed(max_calls)
-    rtp_low = free_block(rtp_ports)
     return {
         "node": {"name": "rehearsal", "run_dir": str(run_dir), "drain_timeout_s": 0},
         "sip": {
-            "listen": [f"udp://{HOST}:{free_port(socket.SOCK_DGRAM)}"],
+            "listen": [f"udp://{HOST}:{sip_port}"],
             "public_address": HOST,
             "rtp_ports": f"{rtp_low}-{rtp_low + rtp_ports - 1}",
             "max_calls": max_calls,
         },
-        "http": {"listen": f"{HOST}:{free_port(socket.SOCK_STREAM)}"},
+        "http": {"listen": f"{HOST}:{http_port}"},
         "log": {"level": "warning", "format": "json"},
         "agents": {
             "bot": {
@@ -84,6 +85,14 @@ def own_agent(calls: int, directory: Path) -> Iterator[OwnAgent]:
     command = [sys.executable, "-m", "gateway.rehearse.tap"]
     command += ["--dialogue", str(DIALOGUE), "--notes", str(notes), "--log", str(directory / "bot.log")]
     with serving_child(command, "the embedded bot", within_s=_START_S) as tap_port:
-        config = build_config(directory / "run", max_calls=calls + _SPARE_CALLS, tap_port=tap_port)
+        max_calls = calls + _SPARE_CALLS
+        config = build_config(
+            directory / "run",
+            max_calls=max_calls,
+            sip_port=free_port(socket.SOCK_DGRAM),
+            http_port=free_port(socket.SOCK_STREAM),
+            rtp_low=free_block(ports_needed(max_calls)),
+            tap_port=tap_port,
+        )
         with started_gateway(config, directory) as running:
             yield OwnAgent(running, notes)

@@ -49,14 +49,15 @@ class Trace:
 class Phone(Caller):
     """Speaks by script; `trace` tells all about it afterwards."""
 
-    __slots__ = ("_heard", "_number", "_player", "_script", "_sent", "_sent_s", "ended_s")
+    __slots__ = ("_number", "_player", "_script", "_sent", "_sent_s", "ended_s", "heard")
 
     def __init__(self, slot: int, number: int, script: Script) -> None:
         super().__init__(slot)
         self._number = number
         self._script = script
         self._player = Player(script)
-        self._heard: list[Packet] = []
+        self.heard: list[Packet] = []
+        """Packets with audio, in the order of their arrival."""
         self._sent_s = array("d")
         self._sent: list[bytes] = []
         self.ended_s: float | None = None
@@ -81,8 +82,8 @@ class Phone(Caller):
         if first & 0x10:
             at += 4 + 4 * int.from_bytes(data[at + 2 : at + 4], "big")
         payload = data[at : len(data) - data[-1]] if first & 0x20 else data[at:]
-        if payload and len(self._heard) < _MAX_PACKETS:
-            self._heard.append(Packet(arrived_s, seq, timestamp, ssrc, payload))
+        if payload and len(self.heard) < _MAX_PACKETS:
+            self.heard.append(Packet(arrived_s, seq, timestamp, ssrc, payload))
             self._player.on_agent(payload, arrived_s)
 
     def send_frame(self) -> bool:
@@ -112,7 +113,7 @@ class Phone(Caller):
             self.ended_s or now_s,
             dialog.ended_by == "far_end",
             failure,
-            tuple(self._heard),
+            tuple(self.heard),
             tuple(self._sent_s),
             tuple(self._sent),
             tuple(player.spoken),
