@@ -90,6 +90,20 @@ class RealtimeBackend:
         for socket in list(self._sockets):
             await socket.close(code=1012)
 
+    async def call_function(self, call_id: str, name: str, arguments: str) -> None:
+        """The models of all running sessions want something done."""
+        for socket in list(self._sockets):
+            await _send(
+                socket,
+                "response.function_call_arguments.done",
+                response_id="resp_2",
+                item_id=f"item_{call_id}",
+                output_index=0,
+                call_id=call_id,
+                name=name,
+                arguments=arguments,
+            )
+
     async def until(
         self, count: int, kind: str = "session.update", *, times: int = 1, within_s: float = 10.0
     ) -> Session:
