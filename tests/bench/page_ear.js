@@ -73,8 +73,16 @@
     }
   };
 
+  // [context's seconds, sum of the samples' seconds in the playout buffer, samples that left it]
+  const buffer = (window.callBuffer = []);
+  setInterval(async () => {
+    const inbound = await window.inbound();
+    if (inbound) buffer.push([context.currentTime, inbound.jitterBufferDelay, inbound.jitterBufferEmittedCount]);
+  }, 200);
+
   // The browser's own account of the downlink.
   window.inbound = async () => {
+    if (!window.connection) return undefined;
     const report = await window.connection.getStats();
     return [...report.values()].find((each) => each.type === "inbound-rtp" && each.kind === "audio");
   };

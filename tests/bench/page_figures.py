@@ -36,7 +36,7 @@ from rich.table import Table
 
 from gateway.core.record import TimelineKind
 from gateway.media.g711 import ulaw_encode
-from tests.bench.page_sound import Interruption, Row, first_heard_ms, interruptions
+from tests.bench.page_sound import BufferRow, Interruption, Row, buffer_ms, first_heard_ms, interruptions
 from tests.integration.browser.chromium import chromium
 from tests.integration.browser.phone import SPEECH
 from tests.integration.harness import GatewayProcess
@@ -65,8 +65,8 @@ class Talk:
     """Its own figures."""
     resumed: int = 0
     """Times that the agent went on, since it took the words for less than an interruption."""
-    buffer_ms: float = 0.0
-    """Mean time in the browser's playout buffer."""
+    buffer_ms: list[float] = field(default_factory=list)
+    """Of audio in the browser's playout buffer, at each onset."""
 
 
 def tone() -> bytes:
@@ -136,17 +136,19 @@ async def interrupt(browser: Browser, gateway: GatewayProcess, length_s: float) 
         await dial(page, gateway, "bot")
         await asyncio.sleep(length_s)  # the file lasts as long
         rows: list[Row] = await page.evaluate("callSound")
-        inbound: dict[str, Any] = await page.evaluate("inbound()")
+        buffer: list[BufferRow] = await page.evaluate("callBuffer")
         record = await gateway.record(await hang_up(page, gateway, began))
     finally:
         await context.close()
     resumed = sum(each.kind == TimelineKind.AGENT_RESUMED for each in record.timeline)
     stops = [each.fields["stop_ms"] for each in record.timeline if each.kind == TimelineKind.BARGE_IN]
+    heard = interruptions(rows)
+    held_ms = [buffer_ms(buffer, each.onset_s) for each in heard]
     return Talk(
-        interruptions(rows),
+        heard,
         [float(ms) for ms in stops if isinstance(ms, int | float)],
         resumed,
-        1000 * inbound["jitterBufferDelay"] / inbound["jitterBufferEmittedCount"],
+        [ms for ms in held_ms if ms is not None],
     )
 
 
@@ -179,7 +181,7 @@ def show_talk(console: Console, talk: Talk) -> float:
     console.print(f"{len(talk.heard)} interruptions, {effect}; ms, p50 / p95 / most:")
     console.print(f"  onset → silence in the page: {percentiles(silent)} (goal: p95 {SILENT_P95_MS:.0f})")
     console.print(f"  onset → silence on the wire, gateway's figure: {percentiles(talk.gateway_ms)}")
-    console.print(f"  the browser's playout buffer, mean: {talk.buffer_ms:.0f}")
+    console.print(f"  the browser's playout buffer at the onset: {percentiles(talk.buffer_ms)}")
     return float(np.percentile(silent, 95)) if silent else float("inf")
 
 

@@ -10,6 +10,9 @@ from typing import Final
 
 Row = tuple[float, float, float, float]
 
+BufferRow = tuple[float, float, float]
+"""Seconds of the audio clock, sum of the seconds that samples spent in the playout buffer, samples."""
+
 LOUD_DB: Final = -45.0
 PAUSE_S: Final = 0.3
 """So long a side is quiet between two things that it says; between words it is shorter."""
@@ -67,3 +70,11 @@ def _silent_after_ms(loud_s: Sequence[float], onset_s: float) -> float | None:
         last_s = at_s
     after_s = last_s - onset_s
     return after_s * 1000 if after_s <= GIVES_WAY_S else None
+
+
+def buffer_ms(rows: Sequence[BufferRow], at_s: float) -> float | None:
+    """How long audio stayed in the browser's playout buffer just before a moment."""
+    before = [row for row in rows if row[0] <= at_s][-2:]
+    if len(before) < 2 or before[1][2] == before[0][2]:
+        return None
+    return 1000 * (before[1][1] - before[0][1]) / (before[1][2] - before[0][2])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.bench.page_sound import GIVES_WAY_S, Row, first_heard_ms, interruptions, onsets_s
+from tests.bench.page_sound import GIVES_WAY_S, Row, buffer_ms, first_heard_ms, interruptions, onsets_s
 
 _STEP_S = 0.01
 _EPOCH_MS = 5000.0
@@ -53,3 +53,11 @@ def test_words_into_silence_or_at_the_end_of_the_recording_do_not_count() -> Non
     assert interruptions(rows([(2.0, 3.0)], [(0.0, 1.5)])) == []
     assert interruptions(rows([(5.0, 6.0)], [(0.0, 6.0)])) == []
     assert interruptions([]) == []
+
+
+def test_what_the_buffer_holds_is_read_from_sums() -> None:
+    sums = [(1.0, 10.0, 1000.0), (1.2, 10.5, 1010.0), (1.4, 11.1, 1020.0), (1.6, 12.0, 1020.0)]
+    assert buffer_ms(sums, 1.3) == pytest.approx(50)
+    assert buffer_ms(sums, 1.5) == pytest.approx(60)
+    assert buffer_ms(sums, 1.1) is None
+    assert buffer_ms(sums, 1.7) is None
