@@ -69,6 +69,7 @@ def test_the_schema_describes_every_key(gateway: Gateway) -> None:
         "webhooks",
         "incoming",
         "agents",
+        "http_tools",
         "trunks",
         "users",
         "dialplans",
