@@ -46,7 +46,8 @@ def in_step(clean: Signal, recording: Signal, rate_hz: int, most_shift_ms: int =
     length = 1 << (len(padded) + size).bit_length()
     spectrum = np.fft.rfft(padded, length) * np.conj(np.fft.rfft(clean, length))
     best = int(np.argmax(np.fft.irfft(spectrum, length)[: shifts + 1]))
-    return padded[best : best + size]
+    found: Signal = padded[best : best + size]
+    return found
 
 
 def _resampled(signal: Signal, rate_hz: int) -> Signal:
@@ -56,8 +57,7 @@ def _resampled(signal: Signal, rate_hz: int) -> Signal:
     kept = np.zeros(size // 2 + 1, dtype=complex)
     count = min(len(kept), len(spectrum))
     kept[:count] = spectrum[:count]
-    found: Signal = np.fft.irfft(kept, size) * size / len(signal)
-    return found
+    return np.asarray(np.fft.irfft(kept, size) * size / len(signal), dtype=np.float64)
 
 
 def _windowed(signal: Signal) -> Signal:
@@ -87,7 +87,7 @@ def _bands(signal: Signal) -> Signal:
     hz = np.fft.rfftfreq(_FFT, 1 / RATE_HZ)
     centres = _LOWEST_HZ * 2 ** (np.arange(_BANDS) / 3)
     inside = [(hz >= centre / 2 ** (1 / 6)) & (hz < centre * 2 ** (1 / 6)) for centre in centres]
-    return np.sqrt(np.array([power[:, band].sum(axis=1) for band in inside]))
+    return np.asarray(np.sqrt([power[:, band].sum(axis=1) for band in inside]), dtype=np.float64)
 
 
 def _score(x: Signal, y: Signal) -> float:

@@ -2,11 +2,11 @@
 
     python -m tests.bench.ladder_figures [--seconds 60] [--seed 1]
 
-A scripted PJSIP phone speaks to a gateway whose agent says everything back, through a forwarder that makes both
-directions equally bad; so each word crosses the network twice. Per network, with the ladder and without: the
-codec at the end, what was sent on the wire, MOS (ITU-T G.107, worse direction) and how well the words that came
-back can be understood (STOI against what was said). Measured over the second half of each call. One Markdown row
-per network; exit status 1 if the ladder makes any network worse, or 5 % loss less intelligible than 0.9.
+A scripted PJSIP phone speaks to a gateway whose agent says everything back, through a forwarder that makes
+the way to the phone bad. Per network, with the ladder and without: the codec at the end, what was sent on the
+wire to the phone, MOS (ITU-T G.107, worse direction) and how well the words that came back can be understood
+(STOI against what was said). Measured over the second half of each call. One Markdown row per network; exit
+status 1 if the ladder makes any network less intelligible, or 5 % loss less so than 0.9.
 """
 
 import argparse
@@ -62,13 +62,13 @@ async def _call(network: Impairment, seconds: float, seed: int, *, ladder: bool)
     with tempfile.TemporaryDirectory() as directory:
         recording = Path(directory) / "call.wav"
         async with (
-            echo_gateway(audio="pcmu", sections=sections) as (gateway, _),
+            echo_gateway(audio="pcmu", sections=sections, barge_in={"action": "notify"}) as (gateway, _),
             SipImpairer(("127.0.0.1", 0), ("127.0.0.1", gateway.sip_port), seed=seed) as impairer,
         ):
             uri = gateway.uri().replace(str(gateway.sip_port), str(impairer.address[1]))
             async with Softphone(uri, record=recording) as phone:
                 await phone.done("say ask_billing.wav")
-                impairer.change(up=network, down=network)
+                impairer.change(down=network)
                 await _speak(phone, seconds / 2)
                 before = impairer.counters("down")
                 began = asyncio.get_running_loop().time()

@@ -13,13 +13,13 @@ ECHO_STEPS = ("tone 1000 300", "hear 5", "silence 5")
 
 @asynccontextmanager
 async def echo_gateway(
-    *, audio: str = "auto", max_calls: int = 8, sections: Mapping[str, Any] | None = None
+    *, audio: str = "auto", max_calls: int = 8, sections: Mapping[str, Any] | None = None, **agent: Any
 ) -> AsyncIterator[tuple[GatewayProcess, RealtimeBackend]]:
-    """A running gateway and the service that its only agent uses."""
+    """A running gateway and the service that its only agent uses; `agent`: more of its section."""
     async with (
         RealtimeBackend("echo") as backend,
         GatewayProcess(
-            agents={"echo": backend.agent(audio=audio)},
+            agents={"echo": backend.agent(audio=audio, **agent)},
             environment={"TEST_KEY": "sk-test-echo"},
             max_calls=max_calls,
             sections=sections,

@@ -1,9 +1,10 @@
 """What Chromium makes of the agent's audio over a bad network: statistics of a conversation."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from playwright.async_api import Browser
 
@@ -62,14 +63,17 @@ class Heard:
 
 
 @asynccontextmanager
-async def impaired_gateway() -> AsyncIterator[tuple[GatewayProcess, Impairer]]:
-    """The embedded bot behind a network that can be made bad."""
+async def impaired_gateway(
+    ladder: Mapping[str, object] = MappingProxyType({"enabled": False}),
+) -> AsyncIterator[tuple[GatewayProcess, Impairer]]:
+    """The embedded bot behind a network that can be made bad; packets of 20 ms unless there is a ladder."""
     relay_port = free_sip_port()
     async with Impairer(("127.0.0.1", 0), ("127.0.0.1", relay_port), seed=11) as network:
         webrtc = {
             "listen": f"127.0.0.1:{relay_port}",
             "advertise": [f"127.0.0.1:{network.address[1]}"],
             "max_peers": 4,
+            "ladder": dict(ladder),
         }
         async with GatewayProcess(agents={"bot": {"backend": "bot"}}, sections={"webrtc": webrtc}) as gateway:
             yield gateway, network
