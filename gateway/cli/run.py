@@ -25,11 +25,11 @@ def run(config: ConfigOption = None) -> None:
     (a port in use, say), 2 if the configuration is wrong.
     """
     from gateway.config.loader import default_config, load_config
-    from gateway.dialplan.loader import load_dialplan
+    from gateway.dialplan.live import check_start
     from gateway.dialplan.surroundings import surroundings_of
 
     settings = default_config(Path.cwd()) if config is None else load_config(config)
-    load_dialplan(settings.dialplans, surroundings_of(settings))
+    check_start(settings.dialplans, surroundings_of(settings), settings.node.run_dir)
 
     from gateway.edge.process import main as serve
 

@@ -15,7 +15,7 @@ from gateway.config.problems import ConfigError
 from gateway.dialplan.archive import Archive, ArchiveError
 from gateway.dialplan.dialplan import Dialplan
 from gateway.dialplan.language.numbers import forms
-from gateway.dialplan.loader import everything_to_the_first_agent, load_sources
+from gateway.dialplan.loader import everything_to_the_first_agent, load_dialplan, load_sources
 from gateway.dialplan.sources import KeptSources, Sources
 from gateway.dialplan.surroundings import Surroundings
 from gateway.dialplan.versions import Action, Version, Versions, VersionsError
@@ -25,6 +25,31 @@ ARCHIVE_NAME: Final = "dialplans"
 """Directory in run_dir."""
 
 log = get_logger()
+
+
+def check_start(directory: Path | None, surroundings: Surroundings, run_dir: Path) -> None:
+    """Whether `LivePlan.open` will find a plan: that of the files or, if they are wrong, the one before.
+
+    Raises `ConfigError` with what is wrong with the files when there is neither.
+    """
+    try:
+        load_dialplan(directory, surroundings)
+    except ConfigError:
+        if directory is None or not _can_resume(directory, surroundings, Archive(run_dir / ARCHIVE_NAME)):
+            raise
+
+
+def _can_resume(directory: Path, surroundings: Surroundings, archive: Archive) -> bool:
+    """Whether the plans that held when the gateway last ran are still there, and still fit."""
+    try:
+        before = archive.load()
+        if before is None:
+            return False
+        for version in filter(None, (before.current, before.canary)):
+            load_sources(KeptSources(directory, archive.files(version.digest)), surroundings)
+    except (ArchiveError, ConfigError):
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

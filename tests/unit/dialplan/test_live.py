@@ -9,7 +9,7 @@ import pytest
 from watchfiles import awatch
 
 from gateway.config.problems import ConfigError
-from gateway.dialplan.live import LivePlan
+from gateway.dialplan.live import LivePlan, check_start
 from gateway.dialplan.versions import MAX_KEPT, VersionsError
 from tests.unit.dialplan.plans import SURROUNDINGS, ask
 
@@ -166,6 +166,22 @@ async def test_a_restart_with_wrong_files_goes_on_with_the_last_plan(site: Site)
     live = await site.open()
     assert route_of(live) == "one"
     assert "main.yaml:1:1" in live.status().error
+
+
+async def test_a_node_may_start_with_wrong_files_after_a_good_plan(site: Site) -> None:
+    (site.plans / "main.yaml").write_text("version: 1\nroutes: [")
+    with pytest.raises(ConfigError, match="YAML syntax"):
+        check_start(site.plans, SURROUNDINGS, site.run)
+    site.write("one")
+    await site.open()
+    (site.plans / "main.yaml").write_text("version: 1\nroutes: [")
+    check_start(site.plans, SURROUNDINGS, site.run)
+    assert route_of(await site.open()) == "one"
+    for kept in (site.run / "dialplans").glob("????*.json"):
+        if kept.name != "versions.json":
+            kept.unlink()
+    with pytest.raises(ConfigError, match="YAML syntax"):
+        check_start(site.plans, SURROUNDINGS, site.run)
 
 
 async def test_a_first_start_with_wrong_files_is_refused(site: Site) -> None:
