@@ -11,8 +11,7 @@ from gateway.api.commanding import Commanding
 from gateway.api.operations import Gives, Operation, Takes
 from gateway.api.problems import ProblemError
 from gateway.api.wishes import Session
-from gateway.calls.desk import NotPossibleError
-from gateway.calls.gate import Accept, Refer, Reject
+from gateway.calls.gate import Accept, Reject
 from gateway.config.models import GatewayConfig
 
 
@@ -82,9 +81,5 @@ class Decisions:
 
     async def _refer(self, request: web.Request, client: Client, wish: ReferRequest) -> web.Response:
         async with self._commanding.command(request, client, "refer", "slow") as call:
-            try:
-                call.desk.decide(Refer(wish.target_uri))
-            except NotPossibleError:
-                # It does not wait for a decision, so it goes on, and may be referred as it is.
-                await call.desk.refer(wish.target_uri)
+            await call.desk.refer(wish.target_uri)
             return web.Response()

@@ -141,12 +141,12 @@ class Call:
         """The call's media."""
         return self._bridge
 
-    def take_back(self, leg: Leg) -> None:
+    def take_back(self, leg: Leg, kept: checkpoint.KeptParty) -> None:
         """The leg of somebody whom an earlier core called into this call."""
         if self._stage == "agent":
-            self.desk.take_back(leg)
+            self.desk.take_back(leg, kept)
         else:
-            self._verbs.persons.take_back(leg)
+            self._verbs.persons.take_back(leg, kept)
 
     def end(self, reason: Reason) -> None:
         """Ask for the end from outside."""

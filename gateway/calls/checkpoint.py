@@ -22,16 +22,34 @@ Stage = Literal["agent", "plan", "person"]
 _PARTY: Final = b"party "
 
 
-def pack_party(call_id: CallId) -> bytes:
+class KeptParty(msgspec.Struct, frozen=True, array_like=True):
     """What the leg of somebody who was called into a call keeps."""
-    return _PARTY + call_id.encode()
+
+    call_id: CallId
+    key: str
+    """The party's, by which programs know it."""
+    user: str = ""
+    """Person at a browser; empty for a phone. Personal data."""
+    ring_id: str = ""
 
 
-def party_of(state: bytes) -> CallId | None:
-    """The call that a leg was called into; None for a caller's own leg."""
+_party: msgspec.msgpack.Decoder[KeptParty] = msgspec.msgpack.Decoder(KeptParty)
+
+
+def pack_party(party: KeptParty) -> bytes:
+    """As bytes on a card."""
+    return _PARTY + msgspec.msgpack.encode(party)
+
+
+def party_of(state: bytes) -> KeptParty | None:
+    """What a called person's leg keeps; None for a caller's own leg. Raises `LocalError`."""
     if not state.startswith(_PARTY):
         return None
-    return CallId(state[len(_PARTY) :].decode("ascii", "replace"))
+    try:
+        return _party.decode(state[len(_PARTY) :])
+    # msgspec lets text that is not UTF-8 and too deep nesting through as they are.
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
+        raise LocalError(f"the state kept with a person's leg cannot be read: {exc}") from exc
 
 
 class _Event(msgspec.Struct, frozen=True, array_like=True):

@@ -5,9 +5,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from gateway.calls.bridge import CALLER, AgentRole, Bridge
+from gateway.calls.checkpoint import KeptParty
 from gateway.calls.dialling import NotReachedError
 from gateway.calls.events import CallEvents, EndRequested
-from gateway.calls.gate import Gate, Verdict
+from gateway.calls.gate import Gate, Refer, Verdict
 from gateway.calls.journal import Journal
 from gateway.calls.meeting import Meeting
 from gateway.calls.parts import CallSettings
@@ -131,7 +132,7 @@ class CallDesk:
         self._meet(party, agent if self._serving_agent() else "away")
         return party.key
 
-    def take_back(self, leg: Leg) -> None:
+    def take_back(self, leg: Leg, kept: KeptParty) -> None:
         """The leg of a person whom an earlier core had called into a conversation with an agent.
 
         What the agent did then is not known: it listens, and speaks when the caller is alone again.
@@ -139,7 +140,7 @@ class CallDesk:
         if len(self._bridge.parties) >= _MAX_PARTIES:
             leg.close(503, "too many people")
             return
-        self._meet(self._persons.admit_again(leg), "listen")
+        self._meet(self._persons.admit_again(leg, kept), "listen")
 
     def _meet(self, party: Party, agent: AgentRole) -> None:
         self._ends_with_last = agent == "away"
@@ -175,12 +176,20 @@ class CallDesk:
         self._bridge.set_agent(role)
 
     async def refer(self, target: str) -> None:
-        """Tell the caller's phone to call somebody else (RFC 3515); on success the call ends."""
-        self._require_answer()
+        """Tell the caller's phone to call somebody else (RFC 3515); on success the call ends.
+
+        A call that waits for a decision is answered for it.
+        """
         try:
             uri = self._settings.dialler.refer_uri(target)
         except NotReachedError as exc:
             raise NotPossibleError(403, str(exc)) from exc
+        leg = self._bridge.caller.leg
+        if not leg.capabilities.transfer:
+            raise NotPossibleError(409, "the caller's side cannot be referred; use bridge")
+        waits = self._gate is not None and self._gate.waiting
+        if not waits:
+            self._require_answer()
         outcome: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
 
         def listen(event: LegEvent) -> None:
@@ -188,26 +197,33 @@ class CallDesk:
                 return
             if isinstance(event, wire.Refused) and event.command == wire.Transfer.__name__:
                 outcome.set_result((500, event.reason))
-            elif isinstance(event, wire.TransferProgress) and event.final:
+            elif (isinstance(event, wire.TransferProgress) and event.final) or isinstance(
+                event, wire.LegClosed
+            ):
                 outcome.set_result((event.status, event.reason))
-            elif isinstance(event, wire.LegClosed):
-                outcome.set_result((200, "the phone hung up"))
 
         self._bridge.listeners.append(listen)
         try:
-            self._bridge.caller.leg.transfer(uri)
+            if waits:
+                self.decide(Refer(target))
+            else:
+                leg.transfer(uri)
             async with asyncio.timeout(_REFER_TIMEOUT_S):
                 status, reason = await outcome
+        except NotPossibleError:
+            raise
         except LocalError as exc:
             raise NotPossibleError(409, str(exc)) from exc
         except TimeoutError as exc:
             raise NotPossibleError(504, "the phone did not say how the transfer went") from exc
         finally:
             self._bridge.listeners.remove(listen)
-        self._journal.note(TimelineKind.TRANSFER, result=status, reason=reason)
+        if not waits:
+            self._journal.note(TimelineKind.TRANSFER, result=status, reason=reason)
         if not 200 <= status < 300:
             raise NotPossibleError(409, f"the phone could not be transferred: {status} {reason}")
-        self._events.post(EndRequested(Reason.TRANSFERRED))
+        if not waits:
+            self._events.post(EndRequested(Reason.TRANSFERRED))
 
     # ---- recording ----------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from gateway.calls.party import Party
 from gateway.core.ids import CallId
 from gateway.dialplan.runtime import DialStrategy, FailureKind, StepFailedError
 from gateway.legs.contract import Leg
+from gateway.legs.people.line import PersonLine
 
 DialFault = Literal["busy", "no_answer", "refused", "unreachable", "not_allowed"]
 """Why somebody was not reached; the kinds of `StepFailedError` that a dial step knows."""
@@ -48,6 +49,9 @@ class Dialler(Protocol):
         Rings until it is cancelled, and then leaves nothing behind. Raises `NotReachedError`.
         """
 
+    def line_again(self, user: str, ring_id: str, leg: Leg) -> PersonLine | None:
+        """The page of a person whom an earlier core had called; None if there is no such person."""
+
     def refer_uri(self, target: str) -> str:
         """The address by which a phone calls a target itself. Raises `NotReachedError`."""
 
@@ -58,6 +62,10 @@ class NoDialler:
     async def reach(self, target: str, about: RingAbout, admit: Callable[[Leg], Party]) -> Party:
         """Always raises."""
         raise NotReachedError("unreachable", "this gateway cannot call anybody")
+
+    def line_again(self, user: str, ring_id: str, leg: Leg) -> PersonLine | None:
+        """Nobody."""
+        return None
 
     def refer_uri(self, target: str) -> str:
         """Always raises."""

@@ -3,6 +3,7 @@
 from typing import Final
 
 from gateway.backends.contract import BackendError, FaultKind
+from gateway.core.record import CallKind
 from gateway.core.termination import Reason, Termination
 from gateway.dialplan.runtime import FailureKind, StepFailedError
 from gateway.wire.card import LegClosed
@@ -39,8 +40,10 @@ def by_step(failure: StepFailedError) -> Termination:
     return Termination(reason, f"{failure.kind}: {failure}")
 
 
-def by_leg(closed: LegClosed, *, answered: bool) -> Termination:
+def by_leg(closed: LegClosed, kind: CallKind, *, answered: bool) -> Termination:
     """The leg ended without our asking for it."""
+    if closed.status == _NO_ANSWER and kind == "webrtc" and answered:
+        return Termination(Reason.RTP_TIMEOUT, closed.reason)
     if closed.status == 488 and not answered:
         return Termination(Reason.NOT_ACCEPTABLE, closed.reason)
     if closed.by == "far_end" and closed.status != _NO_ANSWER:

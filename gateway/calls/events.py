@@ -91,7 +91,11 @@ class CallEvents:
             case wire.LegClosed():
                 self.leg_closed = True
                 self._journal.figures.sip_status = event.status
-                raise CallEndedError(by_leg(event, answered=self._journal.figures.answered_s is not None))
+                raise CallEndedError(
+                    by_leg(
+                        event, self._journal.facts.kind, answered=self._journal.figures.answered_s is not None
+                    )
+                )
             case wire.RtpStalled():
                 raise CallEndedError(Termination(Reason.RTP_TIMEOUT, f"{event.silent_s:.0f} s without RTP"))
             case EndRequested():

@@ -49,6 +49,11 @@ class Gate:
         self._verdict.set_result(verdict)
         return True
 
+    @property
+    def waiting(self) -> bool:
+        """Whether nothing is settled yet."""
+        return not self._over and not self._verdict.done()
+
     async def verdict(self) -> Verdict:
         """What was decided, in time or by the configuration."""
         try:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Literal
 
+from gateway.calls.checkpoint import KeptParty, pack_party
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import CallId, Mark
 from gateway.core.playout import Playout
@@ -47,6 +48,7 @@ class Party:
         """Looks after its line; gets its events first."""
         self.line: PersonLine | None = None
         """The page of a person at a browser."""
+        self._call_id = CallId("")
         self.chosen = False
         """Whether the call has taken it in."""
         self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -58,6 +60,19 @@ class Party:
     def attach(self, call_id: CallId) -> None:
         """Take the leg over."""
         self.leg.attach(call_id, self)
+        if self.role == "person":
+            self._call_id = call_id
+            self._keep()
+
+    def talks_at(self, line: PersonLine) -> None:
+        """It is a person at a page."""
+        self.line = line
+        self._keep()
+
+    def _keep(self) -> None:
+        """Leave with the leg what a core that comes after this one has to know."""
+        user, ring_id = (self.line.user, self.line.ring_id) if self.line is not None else ("", "")
+        self.leg.keep(pack_party(KeptParty(self._call_id, self.key, user, ring_id)))
 
     def on_audio(self, pcm: bytes, flags: int) -> None:
         """20 ms of the far end. Hot path."""

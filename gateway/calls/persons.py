@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from gateway.calls.agent import AgentDialogue
 from gateway.calls.bridge import Bridge
-from gateway.calls.checkpoint import pack_party
+from gateway.calls.checkpoint import KeptParty
 from gateway.calls.dialling import Hunt, RingAbout
 from gateway.calls.events import CallEvents
 from gateway.calls.journal import Journal
@@ -116,23 +116,30 @@ class Persons:
     def admit(self, leg: Leg) -> Party:
         """A leg that is being called for this call."""
         self._called += 1
-        party = Party(f"person{self._called}", "person", leg, "")
+        return self._admit(leg, f"person{self._called}")
+
+    def _admit(self, leg: Leg, key: str) -> Party:
+        party = Party(key, "person", leg, "")
         party.care = LineCare(party, self._journal, self._settings.ladders, self._settings.clock).on_event
         party.attach(self._journal.facts.id)
-        leg.keep(pack_party(self._journal.facts.id))
         self._journal.note(TimelineKind.DIALLING, party=party.key, leg=leg.kind)
         return party
 
-    def take_back(self, leg: Leg) -> None:
+    def take_back(self, leg: Leg, kept: KeptParty) -> None:
         """The leg of a person whom an earlier core had called; `rejoin` takes it."""
         if self._returned.full():
             leg.close(503, "too many people")
             return
-        self._returned.put_nowait(self.admit_again(leg))
+        self._returned.put_nowait(self.admit_again(leg, kept))
 
-    def admit_again(self, leg: Leg) -> Party:
+    def admit_again(self, leg: Leg, kept: KeptParty) -> Party:
         """A leg that an earlier core had called for this call; it has answered."""
-        party = self.admit(leg)
+        number = kept.key.removeprefix("person")
+        self._called = max(self._called, int(number) if number.isdecimal() else 0)
+        party = self._admit(leg, kept.key)
+        line = self._settings.dialler.line_again(kept.user, kept.ring_id, leg) if kept.user else None
+        if line is not None:
+            party.talks_at(line)
         party.answered.set_result(None)
         return party
 

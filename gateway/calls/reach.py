@@ -11,6 +11,7 @@ from gateway.core.targets import PersonTarget, SipTarget, TargetError, parse_tar
 from gateway.errors import LocalError, RemoteError
 from gateway.legs.contract import Leg
 from gateway.legs.dials import DialRequest
+from gateway.legs.people.line import PersonLine
 from gateway.legs.people.messages import TranscriptLine
 from gateway.legs.people.people import People
 from gateway.legs.people.ring import RingFailedError, RingFailure, RingInfo
@@ -63,6 +64,10 @@ class Reach:
         except TargetError as exc:
             raise NotReachedError("not_allowed", str(exc)) from exc
 
+    def line_again(self, user: str, ring_id: str, leg: Leg) -> PersonLine | None:
+        """The line of a person whom an earlier core had called; None if there is no such person."""
+        return self._people.resume(user, ring_id, leg)
+
     def refer_uri(self, target: str) -> str:
         """For Refer-To. Raises `NotReachedError`."""
         try:
@@ -90,7 +95,8 @@ class Reach:
         except RingFailedError as exc:
             raise NotReachedError(_RING_FAULT[exc.reason], f"the person is {exc.reason}") from exc
         party = admit(leg)
-        party.line = ring.line
+        if ring.line is not None:
+            party.talks_at(ring.line)
         leg.answer()
         return await _connected(party)
 

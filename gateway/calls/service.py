@@ -67,7 +67,7 @@ class CallService:
         self._calls: dict[CallId, Call] = {}
         self._on_leg: dict[tuple[CardId, LegId], CallId] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._returned: dict[CallId, list[Leg]] = {}
+        self._returned: dict[CallId, list[tuple[Leg, checkpoint.KeptParty]]] = {}
         """Legs of people whose calls have not been taken over yet."""
 
     @property
@@ -137,9 +137,14 @@ class CallService:
         if snapshot.state in ("incoming", "ringing") and not snapshot.outbound:
             self.on_incoming(leg, snapshot.incoming)
             return
-        party_of = checkpoint.party_of(snapshot.kept)
-        if snapshot.outbound or party_of is not None:
-            self._take_back(party_of, leg)
+        try:
+            kept = checkpoint.party_of(snapshot.kept)
+        except LocalError as exc:
+            log.error("a person's leg has lost its call", error=str(exc))
+            leg.close(480, "Temporarily Unavailable")
+            return
+        if snapshot.outbound or kept is not None:
+            self._take_back(kept, leg)
             return
         journal, stage = self._restored_journal(leg, snapshot)
         self._watch(journal)
@@ -151,23 +156,22 @@ class CallService:
             journal.figures.route = decision.route_name
             journal.figures.agent = decision.first_agent or next(iter(self._deps.config.agents))
         self._start(leg, journal, decision, view, gate=None, adopted=True, stage=stage)
-        for returned in self._returned.pop(journal.facts.id, []):
-            self._calls[journal.facts.id].take_back(returned)
+        for returned, kept_party in self._returned.pop(journal.facts.id, []):
+            self._calls[journal.facts.id].take_back(returned, kept_party)
 
-    def _take_back(self, call_id: CallId | None, leg: Leg) -> None:
+    def _take_back(self, kept: checkpoint.KeptParty | None, leg: Leg) -> None:
         """The leg of a person: back to its call, as soon as that is there."""
-        call = self._calls.get(call_id) if call_id is not None else None
-        if call is not None:
-            call.take_back(leg)
-        elif call_id is not None:
-            waiting = self._returned.setdefault(call_id, [])
-            waiting.append(leg)
-            asyncio.get_running_loop().call_later(_RETURN_S, self._give_up, call_id)
-        else:
+        call = self._calls.get(kept.call_id) if kept is not None else None
+        if kept is None:
             leg.close(480, "Temporarily Unavailable")
+        elif call is not None:
+            call.take_back(leg, kept)
+        else:
+            self._returned.setdefault(kept.call_id, []).append((leg, kept))
+            asyncio.get_running_loop().call_later(_RETURN_S, self._give_up, kept.call_id)
 
     def _give_up(self, call_id: CallId) -> None:
-        for leg in self._returned.pop(call_id, []):
+        for leg, _ in self._returned.pop(call_id, []):
             log.warning("a person's leg has lost its call", call_id=call_id)
             leg.close(480, "Temporarily Unavailable")
 

@@ -10,6 +10,7 @@ from gateway.calls.party import Party
 from gateway.core.ids import CardId, LegId
 from gateway.legs.contract import Leg
 from gateway.legs.loopback import LoopbackLeg
+from gateway.legs.people.line import PersonLine
 from tests.sounds import samples, steady
 
 
@@ -61,6 +62,10 @@ class Exchange:
         """Phones that answered, by target."""
         self.about: list[RingAbout] = []
         self._lives: set[asyncio.Task[None]] = set()
+
+    def line_again(self, user: str, ring_id: str, leg: Leg) -> PersonLine | None:
+        """Nobody here is at a browser."""
+        return None
 
     def refer_uri(self, target: str) -> str:
         """As the protocol says."""

@@ -99,13 +99,14 @@ async def test_caller_and_person_are_joined_again_by_the_next_core() -> None:
         await first.later(2000)
         anna = exchange.phones["sip:anna@pbx"]
         anna.leg.abandon()
-        assert checkpoint.party_of(anna.leg.kept) == first.call.id
+        kept = checkpoint.party_of(anna.leg.kept)
+        assert kept == checkpoint.KeptParty(first.call.id, "person1")
         await exchange.freeze()
         await first.kill()
     async with successor(first, plan=plan, dialler=exchange) as second:
         exchange.go_on("sip:anna@pbx")
         await second.later(500)
-        second.call.take_back(anna.leg)
+        second.call.take_back(anna.leg, checkpoint.KeptParty(first.call.id, "person1"))
         await second.later(500)
         assert second.call.state is CallState.BRIDGED
         second.caller.speaking = True
@@ -130,7 +131,7 @@ async def test_somebody_called_into_a_conversation_stays_in_it() -> None:
         await exchange.freeze()
         await first.kill()
     async with successor(first, dialler=exchange) as second:
-        second.call.take_back(anna.leg)
+        second.call.take_back(anna.leg, checkpoint.KeptParty(first.call.id, "person1"))
         exchange.go_on("sip:anna@pbx")
         await second.session()
         await second.later(2000)

@@ -1,10 +1,9 @@
 """What a caller in a queue hears, and what becomes of it when it cannot be said."""
 
-import pytest
+import structlog
 
 from gateway.core.termination import Reason
 from gateway.dialplan.runtime import CallControl, QueueRequest, Say
-from gateway.observe.log import configure_logging
 from tests.scenarios.stage import Stage
 from tests.scenarios.telephones import Exchange, Habit
 
@@ -31,22 +30,19 @@ async def test_without_music_it_is_a_ringing_tone() -> None:
         await exchange.quiet()
 
 
-async def test_a_place_that_cannot_be_said_is_logged_and_the_wait_goes_on(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+async def test_a_place_that_cannot_be_said_is_logged_and_the_wait_goes_on() -> None:
     async def plan(call: CallControl) -> None:
         await call.queue(waiting(MUSIC, 1.0))
 
-    configure_logging("core", level="info", format="json")
     exchange = Exchange({ANNA: Habit(4.0, says=5000)})
     prompts = {"music": (1200, 1000)}
-    async with Stage(plan=plan, first_talk=None, dialler=exchange, prompts=prompts) as stage:
-        await stage.later(3900)
-        assert stage.caller.heard_ms(1200) > 3300
-        await stage.later(1000)
-        assert stage.caller.heard[-1] == 5000
-        exchange.phones[ANNA].leg.peer.hang_up()
-        record = await stage.over()
+    with structlog.testing.capture_logs() as logged:
+        async with Stage(plan=plan, first_talk=None, dialler=exchange, prompts=prompts) as stage:
+            await stage.later(3900)
+            assert stage.caller.heard_ms(1200) > 3300
+            await stage.later(1000)
+            assert stage.caller.heard[-1] == 5000
+            exchange.phones[ANNA].leg.peer.hang_up()
+            record = await stage.over()
     assert record.reason is Reason.PARTY_HANGUP
-    lines = capsys.readouterr().err.splitlines()
-    assert sum("place in the queue cannot be said" in line for line in lines) == 1
+    assert sum("place in the queue cannot be said" in entry["event"] for entry in logged) == 1

@@ -108,6 +108,19 @@ class People:
         ring.complete(line)
         return True
 
+    def resume(self, user: str, ring_id: str, leg: Leg) -> PersonLine | None:
+        """The line of a person who was in a call when the core was restarted; None for an unknown person.
+
+        They are busy again. Their page takes the line over when it signs in and names the ring.
+        """
+        person = self._people.get(user)
+        if person is None:
+            return None
+        gone = Tab("", user, lambda _message: None)
+        person.line = PersonLine(ring_id, leg, gone, self._line_over)
+        person.line.lose(gone)
+        return person.line
+
     # ---- for the pages ------------------------------------------------------------------------
 
     def open(self, user: str, tab: Tab, resume: str = "") -> None:

@@ -28,7 +28,7 @@ from gateway.wire.card import LegClosed
 def test_by_leg(
     status: int, by: Literal["far_end", "gateway", "card"], answered: bool, reason: Reason
 ) -> None:
-    assert by_leg(LegClosed(LegId(1), status, "x", by), answered=answered).reason is reason
+    assert by_leg(LegClosed(LegId(1), status, "x", by), "sip", answered=answered).reason is reason
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,9 @@ def test_by_leg(
 def test_by_fault(kind: FaultKind, reason: Reason) -> None:
     termination = by_fault(BackendError(kind, "ws://x: no", retryable=True))
     assert (termination.reason, termination.detail) == (reason, "ws://x: no")
+
+
+def test_a_browser_that_vanished_is_no_fault_of_the_signalling() -> None:
+    closed = LegClosed(LegId(1), 408, "no sign of life for 8 s", "far_end")
+    assert by_leg(closed, "webrtc", answered=True).reason is Reason.RTP_TIMEOUT
+    assert by_leg(closed, "sip", answered=True).reason is Reason.SIGNALLING_FAILED
