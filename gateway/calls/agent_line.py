@@ -13,7 +13,7 @@ from gateway.backends import contract as ai
 from gateway.calls.channel import EventChannel, PlayingNews
 from gateway.calls.journal import Journal
 from gateway.calls.oai_requests import Key, PeerStats, RefusedEventError, Silence, Wish
-from gateway.calls.spoken import Cut, Run, Spoken, Voice
+from gateway.calls.spoken import Cut, CutCause, Run, Spoken, Voice
 from gateway.config.barge_in import BargeInConfig
 from gateway.core import turn_events as turn
 from gateway.core.audio import PcmFormat
@@ -137,7 +137,7 @@ class AgentLine:
         """Carry out what the peer asks for in writing. Raises `RefusedEventError`."""
         if isinstance(wish, Silence):
             if self._heard and self._interruptible:
-                self._cut(self._clock())
+                self._cut(self._clock(), cause="page")
             if wish.cancel and self._backend is not None:
                 self._backend.interrupt("")
             return
@@ -207,7 +207,7 @@ class AgentLine:
             return
         self._turns.on_dtmf()
         if self._heard and self._interruptible and not self._gateway_turns:
-            self._cut(self._clock())
+            self._cut(self._clock(), cause="key")
         self._backend.send_dtmf(digit)
 
     # ---- from the backend ---------------------------------------------------------------------
@@ -230,7 +230,7 @@ class AgentLine:
         if not self.spoken.knows(item_id):
             self._answer_due = False
             if self._heard and self._interruptible:
-                self._cut(self._meter.barge_in_from(self._clock()))
+                self._cut(self._meter.barge_in_from(self._clock()), cause="answer")
 
     def on_backend_event(self, event: ai.BackendEvent) -> None:
         """Note it, act on what concerns audio, and pass on what concerns the call."""
@@ -312,8 +312,8 @@ class AgentLine:
         if self._backend is not None and any(isinstance(event, turn.BargeIn) for event in events):
             self._backend.resume()
 
-    def _cut(self, onset_s: float | None, *, tell: bool = True) -> None:
-        runs = self.spoken.cut(onset_s, tell=tell)
+    def _cut(self, onset_s: float | None, *, tell: bool = True, cause: CutCause = "speech") -> None:
+        runs = self.spoken.cut(onset_s, tell=tell, cause=cause)
         self._turns.on_flushed()
         if self._backend is not None and tell:
             for run in runs:
@@ -332,6 +332,7 @@ class AgentLine:
             stop_ms=round(stop_ms, 1),
             played_ms=flushed.played_ms,
             dropped_ms=flushed.dropped_ms,
+            cause=why.cause,
         )
 
     def on_run_cut(self, run: Run, mark: Mark, heard_ms: int, why: Cut) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from random import getrandbits
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gateway.core.ids import Mark
 from gateway.wire import card as wire
@@ -77,6 +77,10 @@ class SpokenListener(Protocol):
         """What was playing is silent; told before the runs that were cut."""
 
 
+CutCause = Literal["speech", "key", "page", "answer"]
+"""What interrupted: the caller's words, a key, a wish of their page, or the answer to them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """Why runs were cut."""
@@ -87,6 +91,7 @@ class Cut:
     """When it fell silent already."""
     tell: bool = True
     """Whether the service is to know."""
+    cause: CutCause = "speech"
 
 
 class Spoken:
@@ -182,9 +187,9 @@ class Spoken:
             self.paused_at_s = None
             self._voice.resume()
 
-    def cut(self, onset_s: float | None, *, tell: bool = True) -> list[Run]:
+    def cut(self, onset_s: float | None, *, tell: bool = True, cause: CutCause = "speech") -> list[Run]:
         """Silence everything now; the runs that were cut."""
-        why = Cut(onset_s, self.paused_at_s, tell)
+        why = Cut(onset_s, self.paused_at_s, tell, cause)
         interrupted, self._playing = self._playing, {}
         self._silencing |= interrupted
         self._mark_of.clear()

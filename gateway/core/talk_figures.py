@@ -20,8 +20,6 @@ _WORDS_WITHIN_MS: Final = 10_000.0
 """Words that come later after a stop belong to something else."""
 _HURRY_MS: Final = 2000.0
 """A caller who hangs up so soon after a stop may have wanted to say more."""
-_KEY_MS: Final = 500.0
-"""A stop so soon after a key was for the key."""
 _SILENT_MS: Final = 300.0
 """An agent that was heard so lately goes on speaking."""
 
@@ -86,7 +84,6 @@ def _stopped_without_words(timeline: Sequence[TimelineEvent]) -> int:
     said = [event.at_ms for event in timeline if _is_said_by_caller(event)]
     if not said:
         return 0  # a service that writes nothing down tells nothing about words
-    keys = [event.at_ms for event in timeline if event.kind is TimelineKind.DTMF_IN]
     stops = [event for event in timeline if event.kind is TimelineKind.BARGE_IN]
     ended_ms = timeline[-1].at_ms
     false = 0
@@ -94,8 +91,8 @@ def _stopped_without_words(timeline: Sequence[TimelineEvent]) -> int:
         began_ms = stop.at_ms - _number(stop, "stop_ms")
         next_ms = stops[index + 1].at_ms if index + 1 < len(stops) else ended_ms
         until_ms = min(began_ms + _WORDS_WITHIN_MS, next_ms)
-        for_a_key = any(0 <= stop.at_ms - key <= _KEY_MS for key in keys)
-        if for_a_key or ended_ms - stop.at_ms < _HURRY_MS:
+        for_words = stop.fields.get("cause", "speech") == "speech"
+        if not for_words or ended_ms - stop.at_ms < _HURRY_MS:
             continue
         false += not any(began_ms <= at_ms <= until_ms for at_ms in said)
     return false

@@ -43,9 +43,10 @@ def test_words_belong_to_the_stop_before_them() -> None:
     assert figures(*stops, at(9000, K.SAID, **CALLER)).stopped_without_words == 1
 
 
-def test_a_stop_for_a_key_or_before_the_end_is_not_false() -> None:
-    stop = at(5000, K.BARGE_IN, stop_ms=20.0)
-    assert figures(at(4990, K.DTMF_IN, digit="1"), stop, SAID_LATE).stopped_without_words == 0
+def test_a_stop_for_something_else_or_before_the_end_is_not_false() -> None:
+    for cause in ("key", "page", "answer"):
+        stop = at(5000, K.BARGE_IN, stop_ms=20.0, cause=cause)
+        assert figures(stop, SAID_LATE).stopped_without_words == 0
     assert figures(SAID_LATE, at(59_000, K.BARGE_IN, stop_ms=20.0)).stopped_without_words == 0
 
 
