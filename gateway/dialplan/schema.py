@@ -3,11 +3,16 @@
 from typing import Any, Final
 
 from gateway.dialplan.compiler import CONTINUE
+from gateway.dialplan.language.hours import DAYS
 from gateway.dialplan.models import HoursEntry, PlanFile
 from gateway.dialplan.step import Step
 from gateway.dialplan.steps import STEPS
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+_DAY: Final = rf"({'|'.join(DAYS)})(\s*-\s*({'|'.join(DAYS)}))?"
+_DAYS: Final = rf"^(daily|{_DAY}(\s*,\s*{_DAY})*)$"
+"""What `parse_days` takes."""
 
 
 def json_schema() -> dict[str, Any]:
@@ -16,7 +21,8 @@ def json_schema() -> dict[str, Any]:
     schema = _lifted(PlanFile.model_json_schema(), defs)
     hours = _lifted(HoursEntry.model_json_schema(), defs)
     weekly = hours["properties"].pop("weekly")
-    hours["additionalProperties"] = weekly["additionalProperties"]
+    hours["patternProperties"] = {_DAYS: weekly["additionalProperties"]}
+    hours["additionalProperties"] = False
     by_name = schema["properties"]["hours"].pop("patternProperties")
     schema["properties"]["hours"]["patternProperties"] = dict.fromkeys(by_name, hours)
     for word, step in STEPS.items():

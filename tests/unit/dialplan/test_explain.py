@@ -105,6 +105,8 @@ def test_shipped_plans_name_the_schema_and_fit_it(file: Path) -> None:
         {"version": 1, "routes": [{"name": "r", "match": {"to": "1"}, "do": [{"ai": {"agnt": "x"}}]}]},
         {"version": 1, "flows": {"f": [{"ai": {"on": {"error": [{"plai": "x"}]}}}]}},
         {"version": 1, "hours": {"h": {"mon": 5}}},
+        {"version": 1, "hours": {"h": {"mon-fry": "08:30-18:00"}}},
+        {"version": 1, "hours": {"h": {"holidayz": "DE"}}},
     ],
 )
 def test_the_schema_marks_mistakes(plan: object) -> None:
