@@ -85,9 +85,11 @@ class ToolBox:
         self._call.variables[name] = value[:MAX_VALUE_CHARS]
 
     async def _hold(self, seconds: float) -> None:
-        """The caller is put aside when the agent's words have been heard."""
+        """The caller is put aside when the agent's words have been heard. Raises `ToolFailedError`."""
         await self._agent.let_finish()
         caller = self._bridge.caller
+        if caller.held:
+            raise ToolFailedError("the caller is on hold already")
         self._bridge.hold(caller, True)
         deadline = self._settings.clock() + seconds
         try:

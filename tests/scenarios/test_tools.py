@@ -277,6 +277,18 @@ async def test_hold_begins_after_the_words_and_answers_when_it_is_over() -> None
         await hang_up(stage)
 
 
+async def test_the_hold_of_an_operator_is_left_alone() -> None:
+    async with stage_of() as stage:
+        backend = await stage.talking()
+        stage.call.desk.hold(True)
+        backend.function_call("c1", "hold", '{"seconds": 1}')
+        backend.emit(ai.ResponseDone("r", "completed"))
+        await stage.later(1500)
+        assert "already" in results(backend)[0][1]["error"]
+        assert held(stage)
+        await hang_up(stage)
+
+
 async def test_a_caller_on_hold_may_hang_up() -> None:
     async with stage_of() as stage:
         backend = await stage.talking()
