@@ -239,11 +239,14 @@ class Core:
         await edge.lost.wait()
         self.leave(end_calls=False)
 
+    def reload_plans(self) -> None:
+        """Read the dialplans again, where there are any."""
+        self._reload.set()
+
     async def _watch_plans(self, plans: LivePlan) -> None:
         """Put changed dialplans into force, also at SIGHUP."""
         if plans.directory is None:
             return
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload.set)
         async with asyncio.TaskGroup() as tasks:
             if self._config.dialplans_reload == "on_change":
                 tasks.create_task(plans.watch(awatch(plans.directory)))
@@ -318,6 +321,7 @@ async def _main(config: GatewayConfig) -> int:
     core = Core(config)
     loop.add_signal_handler(signal.SIGTERM, lambda: core.leave(end_calls=False))
     loop.add_signal_handler(signal.SIGINT, lambda: None)
+    loop.add_signal_handler(signal.SIGHUP, core.reload_plans)
     _watch_lifeline(loop, lambda: core.leave(end_calls=False))
     try:
         return await core.run()

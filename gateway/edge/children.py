@@ -101,6 +101,11 @@ class Child:
         if self._process is not None and self._process.returncode is None:
             self._signal(self._process, signal.SIGKILL)
 
+    def hang_up(self) -> None:
+        """Send SIGHUP: it shall read its files again."""
+        if self._process is not None and self._process.returncode is None:
+            self._signal(self._process, signal.SIGHUP)
+
     async def stop(self, patience_s: float) -> None:
         """End it: SIGTERM, then SIGKILL when its time is over. `run` returns."""
         self._ending.set()

@@ -103,6 +103,7 @@ class Edge:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
+        loop.add_signal_handler(signal.SIGHUP, self._supervisor.reload_core)
         try:
             await self._supervisor.open()
             status = await open_status_socket(self._run_dir, self._supervisor.on_status)

@@ -124,6 +124,11 @@ class Supervisor:
         self._draining = True
         self._admit()
 
+    def reload_core(self) -> None:
+        """Let a core that is ready read its dialplans again; one that starts reads them anyway."""
+        if self._core_ready:
+            self._children["core"].hang_up()
+
     async def end_core(self, patience_s: float) -> None:
         """After `StopCore`: wait for it to leave by itself, then make it."""
         core = self._children["core"]

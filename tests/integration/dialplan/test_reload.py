@@ -49,7 +49,7 @@ async def test_a_reload_under_twenty_calls_drops_none_and_new_calls_take_the_new
         ) as early:
             assert await gateway.feed.until(lambda items: _count(items, "call offered") == CALLS, 20)
             _write(plans, "after", "1s")
-            os.kill(gateway.core_pid(), signal.SIGHUP)
+            os.kill(gateway.pid, signal.SIGHUP)
             line = await gateway.logged("dialplan put into force", where=lambda i: i["by"] == "SIGHUP")
             assert _count(gateway.log[: gateway.log.index(line)], "call ended") == 0
             async with Sipp("bye_from_gateway", gateway.sip_port, within_s=30) as late:
