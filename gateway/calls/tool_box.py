@@ -88,15 +88,18 @@ class ToolBox:
         """The caller is put aside when the agent's words have been heard. Raises `ToolFailedError`."""
         await self._agent.let_finish()
         caller = self._bridge.caller
-        if caller.held:
+        if self._on_hold():
             raise ToolFailedError("the caller is on hold already")
         self._bridge.hold(caller, True)
         deadline = self._settings.clock() + seconds
         try:
-            while caller.held and await self._events.next(deadline) is not None:
+            while self._on_hold() and await self._events.next(deadline) is not None:
                 pass
         finally:
             self._bridge.hold(caller, False)
+
+    def _on_hold(self) -> bool:
+        return self._bridge.caller.held
 
     def _waiting_words(self, words: str) -> SayWait:
         async def say(wanted: Callable[[], bool]) -> None:
