@@ -35,7 +35,8 @@ _TALK_OVER_S: Final = 0.1
 """Of the caller's speech at its beginning and end in which the agent's start is nobody's fault."""
 _LOOK_BACK_S: Final = 0.02
 
-Outcome = Literal["undisturbed", "paused", "stopped", "missed"]
+Outcome = Literal["undisturbed", "paused", "stopped", "missed", "resumed"]
+"""resumed: silent for the interruption, and on again within the caller's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Into:
     silent_s: float | None
     """When the agent fell silent for it."""
     silence_ms: float | None
-    """How long it was silent; None: until its next answer."""
+    """How long it was silent; None: it said nothing more."""
     outcome: Outcome
 
     @property
@@ -110,7 +111,7 @@ def figures_of(trace: Trace, one_way_ms: float = 0.0) -> CallFigures:
     agent = sounds_of(levels, UTTERANCE_GAP_S)
     spans = [(s, trace.mouth_s(s, s.onset_ms), trace.mouth_s(s, s.end_ms)) for s in trace.spoken]
     fine = sounds_of(levels, PAUSE_GAP_S)
-    into = tuple(_into(span, agent, fine, trace.ended_s) for span in spans if span[0].over)
+    into = tuple(_into(span, fine, trace.ended_s) for span in spans if span[0].over)
     cut = [at for each in into if each.silent_s is not None for at in (each.silent_s, each.resumed_s)]
     answered = trace.answered_s is not None
     return CallFigures(
@@ -139,17 +140,18 @@ def _turns(spans: Sequence[Span], agent: Sequence[Sound]) -> list[Turn]:
         until_s = spans[index + 1][1] if index + 1 < len(spans) else float("inf")
         early, late = start_s + _TALK_OVER_S, end_s - _TALK_OVER_S
         began = [sound.start_s for sound in agent if start_s < sound.start_s]
-        over = any(early < at < late for at in began) and spoken.kind != "key"
+        # An interrupted agent that goes on too early is told with the interruption.
+        over = any(early < at < late for at in began) and spoken.kind != "key" and not spoken.over
         answers = [at for at in began if late <= at < until_s]
         answer_s = None if over or not answers else answers[0]
         found.append(Turn(spoken, start_s, end_s, answer_s, over))
     return found
 
 
-def _into(span: Span, agent: Sequence[Sound], fine: Sequence[Sound], ended_s: float) -> Into:
+def _into(span: Span, fine: Sequence[Sound], ended_s: float) -> Into:
     spoken, start_s, end_s = span
     if spoken.kind not in WORDLESS:
-        return _interruption(spoken, start_s, end_s, agent)
+        return _interruption(spoken, start_s, end_s, fine)
     worst = Into(spoken, start_s, end_s, None, None, "undisturbed")
     for sound, following in zip_longest(fine, fine[1:]):
         if start_s < sound.end_s <= end_s + DECIDED_S:
@@ -163,14 +165,20 @@ def _into(span: Span, agent: Sequence[Sound], fine: Sequence[Sound], ended_s: fl
     return worst
 
 
-def _interruption(spoken: Spoken, start_s: float, end_s: float, agent: Sequence[Sound]) -> Into:
-    sound = next((each for each in agent if each.covers(start_s + _LOOK_BACK_S)), None)
-    if sound is None:
+def _interruption(spoken: Spoken, start_s: float, end_s: float, fine: Sequence[Sound]) -> Into:
+    at = next((n for n, each in enumerate(fine) if each.covers(start_s + _LOOK_BACK_S)), None)
+    if at is None:
         # It had just ended by itself: nothing was left to stop.
         return Into(spoken, start_s, end_s, None, None, "undisturbed")
-    if sound.end_s - start_s > _STOPPED_WITHIN_S:
-        return Into(spoken, start_s, end_s, sound.end_s, None, "missed")
-    return Into(spoken, start_s, end_s, sound.end_s, None, "stopped")
+    silent_s = fine[at].end_s
+    following = fine[at + 1].start_s if at + 1 < len(fine) else None
+    silence_ms = None if following is None else (following - silent_s) * 1000
+    outcome: Outcome = "stopped"
+    if silent_s - start_s > _STOPPED_WITHIN_S:
+        outcome = "missed"
+    elif following is not None and following < end_s - _TALK_OVER_S:
+        outcome = "resumed"
+    return Into(spoken, start_s, end_s, silent_s, silence_ms, outcome)
 
 
 def _dead_air(

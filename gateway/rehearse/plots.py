@@ -87,7 +87,7 @@ def _event(event: Event, y: float) -> str:
         if value is not None:
             said.append(f"{name} {value:.0f} ms")
     bad = event.over and event.kind != "interruption" and event.outcome == "stopped"
-    bad |= event.outcome in ("missed", "unanswered", "talked_over")
+    bad |= event.outcome in ("missed", "resumed", "unanswered", "talked_over")
     style = "bad" if bad else event.kind if event.kind in ("speech", "interruption", "key") else "wordless"
     box = _span(event.at_s, event.end_s, y, _BAND_PX, f"event {style}", " · ".join(said))
     delay_ms = event.response_delay_ms

@@ -37,7 +37,7 @@ class Event(msgspec.Struct, frozen=True):
     over: bool
     """It was meant to sound into the agent's speech."""
     outcome: str
-    """answered, unanswered, talked_over; undisturbed, paused, stopped, missed."""
+    """answered, unanswered, talked_over; undisturbed, paused, stopped, missed, resumed."""
     stop_ms: float | None = None
     silence_ms: float | None = None
     response_delay_ms: float | None = None
@@ -95,6 +95,8 @@ class Result(msgspec.Struct, frozen=True):
     """Pauses of the agent for sounds without words, after which it went on."""
     unanswered_turns: Count
     missed_interruptions: Count
+    resumed_interruptions: Count
+    """The agent fell silent, and went on within the caller's words."""
     false_stops: dict[str, Count]
     """By kind of sound; `all` is all but silences."""
     talk_overs: Count

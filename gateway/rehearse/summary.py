@@ -7,7 +7,7 @@ from typing import Final
 from gateway.bench.measure import Distribution, distribution, percentile
 from gateway.bench.result import InstrumentHealth, Machine
 from gateway.rehearse.ear import RATE_HZ
-from gateway.rehearse.figures import CallFigures, Into, Turn
+from gateway.rehearse.figures import CallFigures, Into, Outcome, Turn
 from gateway.rehearse.player import is_loud
 from gateway.rehearse.result import CallResult, Count, Event, Quality, Result
 from gateway.rehearse.script import WORDLESS
@@ -61,7 +61,8 @@ def summarise(calls: Sequence[CallFigures], setting: Setting, sessions: Sequence
         unanswered_turns=Count(
             sum(turn.answer_s is None and not turn.talked_over for turn in turns), len(turns)
         ),
-        missed_interruptions=_missed([each for _, each in into]),
+        missed_interruptions=_interruptions([each for _, each in into], "missed"),
+        resumed_interruptions=_interruptions([each for _, each in into], "resumed"),
         false_stops=_false_stops([each for _, each in into]),
         talk_overs=Count(sum(turn.talked_over for turn in turns), len(turns)),
         dead_air=Count(sum(len(call.dead_air) for call in answered), len(answered)),
@@ -158,9 +159,9 @@ def _stops(into: Iterable[tuple[bool, Into]], *, noisy: bool) -> Iterable[float 
             yield each.stop_ms
 
 
-def _missed(into: Iterable[Into]) -> Count:
+def _interruptions(into: Iterable[Into], outcome: Outcome) -> Count:
     tried = [each for each in into if each.spoken.kind not in WORDLESS and each.outcome != "undisturbed"]
-    return Count(sum(each.outcome == "missed" for each in tried), len(tried))
+    return Count(sum(each.outcome == outcome for each in tried), len(tried))
 
 
 def _false_stops(into: Iterable[Into]) -> dict[str, Count]:

@@ -35,6 +35,7 @@ def cases_of(result: Result) -> list[tuple[str, Count]]:
         ("calls without a word of the agent", result.silent_calls),
         ("turns without an answer", result.unanswered_turns),
         ("interruptions missed", result.missed_interruptions),
+        ("went on within the interruption", result.resumed_interruptions),
         *[(name.replace("by nothing", "by nothing at all"), count) for name, count in false],
         ("agent began within the caller's words", result.talk_overs),
         ("silences over 2 s", result.dead_air),

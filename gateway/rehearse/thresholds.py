@@ -70,6 +70,8 @@ class Thresholds(Section):
     pause_ms: Times = Times()
     unanswered_turns: Cases = Cases()
     missed_interruptions: Cases = Cases()
+    resumed_interruptions: Cases = Cases()
+    """The agent fell silent, and went on within the caller's words."""
     false_stops: FalseStops = FalseStops()
     talk_overs: Cases = Cases()
     dead_air: Cases = Cases()
@@ -123,6 +125,8 @@ def _checks(result: Result, limits: Thresholds) -> Iterator[Check]:
     noisy = result.barge_in_stop_noisy
     yield from _times("interruption in noise: onset to silence", noisy, limits.barge_in_stop_noisy_ms)
     yield from _cases("interruptions missed", result.missed_interruptions, limits.missed_interruptions)
+    resumed = result.resumed_interruptions
+    yield from _cases("went on within the interruption", resumed, limits.resumed_interruptions)
     for kind in ("backchannel", "noise", "keys", "echo", "all"):
         cases: Cases = getattr(limits.false_stops, kind)
         yield from _cases(f"false stops: {kind}", result.false_stops[kind], cases)

@@ -47,6 +47,15 @@ def test_an_interruption_is_timed_from_its_onset_to_silence() -> None:
     assert (into.outcome, into.stop_ms) == ("stopped", _near(130))
 
 
+@pytest.mark.parametrize(("back_s", "outcome"), [(2.45, "resumed"), (2.9, "resumed"), (3.35, "stopped")])
+def test_an_agent_that_goes_on_within_the_interruption_is_counted_apart(back_s: float, outcome: str) -> None:
+    heard = packets(agent((0.3, 2.13), (back_s, back_s + 0.3), (5.0, 8.0)))
+    found = figures_of(trace(heard, spoken("interruption", 2.0, 3.4, over=True)))
+    (into,) = found.into
+    assert (into.outcome, into.stop_ms) == (outcome, _near(130))
+    assert not found.turns[0].talked_over
+
+
 def test_an_agent_that_talks_on_was_not_interrupted() -> None:
     (into,) = _interrupted(5.0).into
     assert into.outcome == "missed"
