@@ -146,6 +146,10 @@ class Interruption:
         if burst is None:
             if self._backend_heard and not self._heard_here:
                 return self._take(self._onset_s) if waited_s >= DECIDE_S - FRAME_S / 2 else _NOTHING
+            if self._confirmed and waited_s < DECIDE_S - FRAME_S / 2:
+                # Words may go on after a breath, or be understood: the agent can wait that long.
+                self._bank()
+                return _NOTHING
             return self._resume("backchannel" if self._confirmed else "noise", now)
         self._heard_here = True
         if loud and (burst.wants_opinion if not burst.confirmed else burst.loud % _RECHECK_FRAMES == 0):
@@ -163,6 +167,12 @@ class Interruption:
             return self._take(self._onset_s)
         burst.futile = True
         return self._resume("backchannel", now)
+
+    def _bank(self) -> None:
+        """The burst of this pause is over; one that follows soon belongs to it."""
+        if self._onset_s - self._earlier_end_s >= _AGAIN_S:
+            self._earlier_onset_s = self._onset_s
+        self._earlier_end_s = self._end_s
 
     def _began_to_speak(self, burst: Burst) -> float:
         """The burst's onset, or that of one shortly before; to join it, it must be more than a click."""
@@ -232,9 +242,7 @@ class Interruption:
             self._shy_s = min(_SHY_MAX_S, self._shy_s * 2)
             return (ResumeBot("noise", paused_ms),)
         duration_s = self._end_s - self._onset_s
-        if self._onset_s - self._earlier_end_s >= _AGAIN_S:
-            self._earlier_onset_s = self._onset_s
-        self._earlier_end_s = self._end_s
+        self._bank()
         return (Backchannel(self._onset_s, duration_s * 1000), ResumeBot("backchannel", paused_ms))
 
     def _take(self, onset_s: float) -> tuple[TurnEvent, ...]:

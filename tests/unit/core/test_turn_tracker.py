@@ -146,11 +146,11 @@ def test_the_agent_pauses_at_the_second_frame_and_stops_for_words(line: Line) ->
 
 
 def test_a_backchannel_is_over_before_600_ms(line: Line) -> None:
-    events = line.hear("##########.##########" + "." * 10)
+    events = line.hear("##########.##########" + "." * 20)
     assert decisions(events) == [PauseBot, Backchannel, ResumeBot]
     (resumed,) = of(ResumeBot, events)
     assert resumed.cause == "backchannel"
-    assert resumed.paused_ms <= DECIDE_S * 1000
+    assert resumed.paused_ms == pytest.approx(DECIDE_S * 1000, abs=21), "words might go on after a breath"
     (said,) = of(Backchannel, events)
     assert said.duration_ms == pytest.approx(420)
 
@@ -291,7 +291,11 @@ def test_what_only_the_backend_heard_and_takes_back_resumes(line: Line) -> None:
 def test_the_backends_word_does_not_turn_a_backchannel_into_words(line: Line) -> None:
     line.hear("#" * 9)
     assert line.told(line.tracker.backend_speech_started(line.now)) == []
-    assert decisions(line.hear("#" * 9 + "." * 10)) == [Backchannel, ResumeBot]
+    assert decisions(line.hear("#" * 9 + "." * 25)) == [Backchannel, ResumeBot]
+
+
+def test_a_breath_between_two_words_does_not_let_the_agent_go_on(line: Line) -> None:
+    assert decisions(line.hear("#" * 14 + "." * 8 + "#" * 14)) == [PauseBot, BargeIn]
 
 
 def test_words_that_were_understood_stop_the_agent(line: Line) -> None:
