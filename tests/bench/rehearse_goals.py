@@ -20,8 +20,8 @@ from rich.table import Table
 
 GOALS = Path(__file__).parents[2] / "gateway" / "rehearse" / "goals.yaml"
 SCRIPTS = ("everyday", "interruptions", "noisy-interruptions", "distractions")
-TAKEN = 0.9
-"""Share of the planned sounds that must have been made: some find the bot silent already."""
+TAKEN = 0.8
+"""Share of the planned sounds that must have been made: some fall between two sentences of the bot, or find it silent."""
 
 
 def rehearse(script: str, calls: int, seed: int, out: Path) -> dict[str, Any]:
