@@ -132,8 +132,9 @@ class Signalling:
         """Whom the client gets. Raises `BadWishError`."""
         wanted = choose_target(request.query, session, self._agents)
         to = wanted.to if secret is None else bound_target(secret.target, wanted, self._agents)
-        if not self._service.takes(to):
-            raise BadWishError(404, "no agent and no route of the dialplan takes this call", "to")
+        refusal = self._service.refusal(to)
+        if refusal is not None:
+            raise BadWishError(*refusal, "to")
         return to
 
     async def end(self, request: web.Request, reason: Reason) -> Call:

@@ -7,7 +7,7 @@ from typing import Final
 from gateway.backends import contract as ai
 from gateway.calls.agent_line import AgentLine
 from gateway.calls.agent_link import AgentLink
-from gateway.calls.events import CallEvent, CallEvents, WorkDone
+from gateway.calls.events import CallEvent, CallEvents, LineBad, WorkDone
 from gateway.calls.journal import Journal
 from gateway.calls.tool_runs import Run, ToolRuns
 from gateway.calls.tools import END_CALL, ToolSet
@@ -29,6 +29,8 @@ class TalkLimits:
 
     max_duration_s: float | None = None
     silence_s: float | None = None
+    mind_network: bool = False
+    """The caller's line is unusable: `network_bad`."""
 
 
 class AgentDialogue:
@@ -84,12 +86,12 @@ class AgentDialogue:
         watch = _Watch(self._line, self._journal, limits, self._clock())
         self._talking = True
         try:
-            return await self._talk(watch)
+            return await self._talk(watch, mind_network=limits.mind_network)
         finally:
             self._talking = False
             await self._runs.close()
 
-    async def _talk(self, watch: "_Watch") -> str:
+    async def _talk(self, watch: "_Watch", *, mind_network: bool) -> str:
         while True:
             while (run := self._runs.next_turn()) is not None:
                 if (ended := await self._take_turn(run)) is not None:
@@ -99,6 +101,8 @@ class AgentDialogue:
             match event:
                 case ai.ResponseDone():
                     self._judge_response(event)
+                case LineBad() if mind_network:
+                    raise StepFailedError("network_bad", "the caller's line is unusable")
                 case ai.HungUp():
                     await self.let_finish()
                     return "hung_up"

@@ -179,7 +179,7 @@ class Call:
             return end.termination
         except Exception:  # noqa: BLE001 - one call's fault must not end the others
             self._log.exception("call failed")
-            return Termination(Reason.INTERNAL_ERROR)
+            return await self._excuse(Termination(Reason.INTERNAL_ERROR))
 
     async def _follow_plan(self) -> None:
         """The steps; a failure that the plan does not take care of is told to the caller."""
@@ -237,6 +237,18 @@ class Call:
                 raise CallEndedError(termination)
         await self._verbs.answer()
         await self._apologise(termination)
+
+    async def _excuse(self, termination: Termination) -> Termination:
+        """After a fault of our own nobody is left in silence."""
+        if not self._verbs.answered or self._events.leg_closed:
+            return termination
+        try:
+            await self._apologise(termination)
+        except CallEndedError as end:
+            return end.termination
+        except Exception:  # noqa: BLE001 - the call ends in order, whatever the apology's code did
+            self._log.exception("the apology failed")
+        return termination
 
     async def _apologise(self, termination: Termination) -> None:
         """Say that the call cannot go on, and end it. Never returns."""

@@ -22,6 +22,7 @@ from gateway.core.termination import Reason, Termination
 from gateway.dialplan.dialplan import Decision, Dialplan
 from gateway.dialplan.interpreter import run_route
 from gateway.dialplan.runtime import CallFactsView, TalkRequest
+from gateway.dialplan.steps.reject import RejectStep
 from gateway.errors import LocalError
 from gateway.legs.contract import Leg
 from gateway.observe.log import get_logger
@@ -89,9 +90,15 @@ class CallService:
         call_id = self._on_leg.get(leg.address)
         return None if call_id is None else self._calls.get(call_id)
 
-    def takes(self, to: str) -> bool:
-        """Whether anybody answers a WebRTC call to this number or agent."""
-        return self._decide(self._view("webrtc", to, "", "", ())).taken
+    def refusal(self, to: str) -> tuple[int, str] | None:
+        """Why a WebRTC call to this number or agent would be refused, and an HTTP status."""
+        decision = self._decide(self._view("webrtc", to, "", "", ()))
+        if not decision.taken:
+            return 404, "no agent and no route of the dialplan takes this call"
+        first = decision.block[0].step if decision.block else None
+        if isinstance(first, RejectStep):
+            return 403, f"the dialplan refuses this call: {first.describe()}"
+        return None
 
     def _decide(self, facts: CallFactsView) -> Decision:
         return self._deps.plan(facts).decide(facts, datetime.now(UTC))

@@ -101,6 +101,11 @@ class CallVerbs:
         """Seconds."""
         return self._settings.clock()
 
+    def broken(self, reason: str) -> None:
+        """The plan cannot go on; unless something else ends it, the call counts as failed."""
+        if self.outcome.reason in (Reason.PLAN_ENDED, Reason.AGENT_HANGUP, Reason.PARTY_HANGUP):
+            self.outcome = Termination(Reason.PLAN_FAILED, reason)
+
     def note(self, step: str, **fields: FieldValue) -> None:
         """A step of the plan."""
         self._journal.step(step, fields)
@@ -147,7 +152,7 @@ class CallVerbs:
 
     async def reject(self, status: int, reason: str) -> None:
         """Refuse the call; after the answer it just ends."""
-        raise CallEndedError(Termination(Reason.DECLINED, reason, status))
+        raise CallEndedError(Termination(Reason.DECLINED, f"status {status}", status, reason))
 
     async def hang_up(self) -> None:
         """End the call."""
@@ -265,7 +270,9 @@ class CallVerbs:
         try:
             with self._ending(Reason.AGENT_HANGUP):
                 await self._agent.begin()
-                reason = await self._agent.talk(TalkLimits(request.max_duration_s, request.silence_s))
+                reason = await self._agent.talk(
+                    TalkLimits(request.max_duration_s, request.silence_s, request.mind_network)
+                )
         except AgentLostError:
             await self.persons.among_themselves()
             raise

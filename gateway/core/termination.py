@@ -86,6 +86,8 @@ class Termination:
     """Human-readable addition without personal data or secrets."""
     status: int = 0
     """SIP status that somebody chose for the refusal; 0 for the reason's own."""
+    phrase: str = ""
+    """Their words for it; may hold personal data."""
 
     @property
     def result(self) -> Result:
@@ -96,5 +98,5 @@ class Termination:
     def sip_status(self) -> tuple[int, str]:
         """Status code and reason phrase (RFC 3261 §21) if the call has no final answer yet."""
         if self.status:
-            return self.status, self.detail
+            return self.status, self.phrase
         return _OUTCOME[self.reason][1:]

@@ -117,6 +117,7 @@ class _Runner:
     async def last_resort(self, reason: str) -> None:
         """Apologise, where that is possible."""
         self._call.note("apology", reason=reason)
+        self._call.broken(reason)
         language = self._plan.settings.language
         known = texts().get(language.partition("-")[0])
         words = (known or texts()[FALLBACK_LANGUAGE])["apology"]

@@ -225,6 +225,9 @@ class CallControl(Protocol):
     def monotonic(self) -> float:
         """Seconds, for limits."""
 
+    def broken(self, reason: str) -> None:
+        """The plan cannot go on: the call counts as failed, and why."""
+
     def note(self, step: str, **fields: FieldValue) -> None:
         """Write a step into the timeline."""
 

@@ -57,6 +57,7 @@ prompts:
   welcome: {say: "Welcome, ${from}.", language: en}
 routes:
   - {name: sales, match: {to: "+4930*"}, do: [{ai: {agent: seller}}]}
+  - {name: nobody, match: {to: "+4940*"}, do: [{reject: {status: 410, reason: Gone away}}]}
   - {name: openai, match: {to: gpt-realtime}, do: [{ai: {agent: helper}}]}
 """
 

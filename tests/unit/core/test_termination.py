@@ -24,7 +24,7 @@ def test_every_reason_is_in_the_table(reason: Reason) -> None:
 
 
 def test_a_chosen_status_wins() -> None:
-    assert Termination(Reason.DECLINED, "Gone away", 410).sip_status == (410, "Gone away")
+    assert Termination(Reason.DECLINED, "", 410, "Gone away").sip_status == (410, "Gone away")
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,10 @@ class ScriptedCall:
         self._do("record", request)
         return Recorded("recordings/voicemail/1.wav", 3.25, "silence")
 
+    def broken(self, reason: str) -> None:
+        """Remember why."""
+        self.broken_because = reason
+
     async def send_dtmf(self, digits: str) -> None:
         """As the protocol says."""
         self._do("send_dtmf", digits)
