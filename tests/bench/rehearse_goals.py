@@ -21,7 +21,7 @@ from rich.table import Table
 GOALS = Path(__file__).parents[2] / "gateway" / "rehearse" / "goals.yaml"
 SCRIPTS = ("everyday", "interruptions", "noisy-interruptions", "distractions")
 TAKEN = 0.8
-"""Share of the planned sounds that must have been made: some fall between two sentences of the bot, or find it silent."""
+"""Share of the planned sounds that must be made: some fall between two sentences, or find the bot silent."""
 
 
 def rehearse(script: str, calls: int, seed: int, out: Path) -> dict[str, Any]:
