@@ -21,6 +21,12 @@ from gateway.wire.outgoing import DialStarted as DialStarted
 from gateway.wire.outgoing import Progress as Progress
 from gateway.wire.outgoing import Transfer as Transfer
 from gateway.wire.outgoing import TransferProgress as TransferProgress
+from gateway.wire.peers import ChannelOpened as ChannelOpened
+from gateway.wire.peers import ChannelText as ChannelText
+from gateway.wire.peers import Offer as Offer
+from gateway.wire.peers import OfferAccepted as OfferAccepted
+from gateway.wire.peers import OfferRejected as OfferRejected
+from gateway.wire.peers import SendText as SendText
 
 LegState = Literal["incoming", "ringing", "connected", "held", "closed", "calling"]
 """incoming: no answer yet · calling: the same of a call that we placed · ringing: 18x sent or received
@@ -194,37 +200,6 @@ class LegClosed(Message, frozen=True):
     by: Literal["far_end", "gateway", "card"]
 
 
-class OfferAccepted(Message, frozen=True):
-    """Answer to `Offer`: a leg was made; `Incoming` for it follows, `Answered` once media can flow."""
-
-    request: int
-    leg: LegId
-    sdp: str
-    """The SDP answer, complete with candidates."""
-
-
-class OfferRejected(Message, frozen=True):
-    """Answer to `Offer`: no leg was made."""
-
-    request: int
-    status: int
-    """HTTP status that says it best."""
-    reason: str
-
-
-class ChannelOpened(Message, frozen=True):
-    """The leg's data channel for events is open."""
-
-    leg: LegId
-
-
-class ChannelText(Message, frozen=True):
-    """A text message came over the leg's data channel."""
-
-    leg: LegId
-    text: str
-
-
 class Refused(Message, frozen=True):
     """A command could not be carried out."""
 
@@ -268,28 +243,6 @@ class Attach(Message, frozen=True):
 
     version: int
     core_pid: int
-
-
-class Offer(Message, frozen=True):
-    """WebRTC cards: make a leg of an SDP offer; answered by `OfferAccepted` or `OfferRejected`."""
-
-    request: int
-    sdp: str
-    to: str
-    """What the peer asked for: an agent or a number; becomes `Incoming.request_uri`."""
-    identity: str
-    """Who asks, as signalling established it; becomes `Incoming.from_header`."""
-    peer: str
-    """transport:address:port of the signalling client."""
-    headers: tuple[tuple[str, str], ...]
-    received_at_s: float
-
-
-class SendText(Message, frozen=True):
-    """Send a text message over the leg's data channel; dropped while it is not open."""
-
-    leg: LegId
-    text: str
 
 
 class Ring(Message, frozen=True):
