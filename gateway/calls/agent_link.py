@@ -224,6 +224,11 @@ class AgentLink:
             self.on_restored(session.backend, session.name != self._wanted)
 
     def _on_lost(self, session: AgentSession, error: ai.BackendError) -> None:
+        if session.hung_up:
+            self._drop(session)
+            if session is self._current:
+                self._line.disconnect()
+            return
         self._fault(session.name, error)
         self._drop(session)
         if session is self._standby:

@@ -32,6 +32,8 @@ class AgentSession:
         """Who hears what the service says."""
         self.crashed: Callable[[], None] = lambda: None
         """Told of a fault of our own."""
+        self.hung_up = False
+        """The agent has ended the conversation; that its session is lost then is no fault."""
         self.opened = False
         self.failure: ai.BackendError | None = None
         self.took_ms = 0.0
@@ -96,10 +98,13 @@ class AgentSession:
 
     def on_backend_event(self, event: ai.BackendEvent) -> None:
         """Pass it on; the end of the session is noticed in any case."""
+        if isinstance(event, ai.HungUp):
+            self.hung_up = True
         if isinstance(event, ai.BackendLost):
             self.failure = event.error
             self.opened = False
-            self._breaker.failed(self._clock())
+            if not self.hung_up:
+                self._breaker.failed(self._clock())
             self._lost(self, event.error)
         if self.serving is not None:
             self.serving.on_backend_event(event)

@@ -124,3 +124,16 @@ async def test_a_service_that_fails_for_all_calls_is_not_even_tried() -> None:
         assert [backend.context.agent for backend in served] == ["second"]
         assert "not tried" in str(stage.events(K.BACKEND_FAULT)[0].fields["detail"])
         await hang_up(stage)
+
+
+async def test_an_agent_that_hangs_up_is_no_lost_service() -> None:
+    async with Stage([WELL, WELL], fallback=SECOND) as stage:
+        backend = await converse(stage)
+        backend.begin("item_3", ANSWER, 400)
+        backend.emit(ai.HungUp())
+        backend.lose(retryable=False)
+        record = await stage.over(within_s=5.0)
+    assert record.reason is Reason.AGENT_HANGUP
+    assert not stage.events(K.BACKEND_FAULT)
+    assert stage.caller.heard_ms(ANSWER) == 500, "its last words are heard"
+    assert len(stage.backends) == 1
