@@ -102,7 +102,8 @@ class CallVerbs:
         return self._settings.clock()
 
     def broken(self, reason: str) -> None:
-        """The plan cannot go on; unless something else ends it, the call counts as failed."""
+        """The plan cannot go on, and the caller is told so; unless it ended otherwise, the call failed."""
+        self._journal.note(TimelineKind.PROMPT, name="apology", language=self.language)
         if self.outcome.reason in (Reason.PLAN_ENDED, Reason.AGENT_HANGUP, Reason.PARTY_HANGUP):
             self.outcome = Termination(Reason.PLAN_FAILED, reason)
 
