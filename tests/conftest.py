@@ -21,7 +21,8 @@ def _missing(item: pytest.Item) -> list[str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the markers known."""
+    config.addinivalue_line("markers", "long: left out unless asked for; sh deploy/test -m long")
     config.addinivalue_line("markers", f"needs(*peers): programs the test runs ({', '.join(PEERS)})")
 
 

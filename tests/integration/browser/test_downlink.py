@@ -11,7 +11,7 @@ from gateway.impair.udp import Impairer
 from tests.integration.browser.downlink import conversation, impaired_gateway
 from tests.integration.harness import GatewayProcess
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="package")]
+pytestmark = [pytest.mark.long, pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="package")]
 
 _MOST_CONCEALED_PERCENT = 2.0
 

@@ -8,7 +8,7 @@ from gateway.impair.impairment import Impairment
 from tests.integration.browser.downlink import impaired_gateway
 from tests.integration.browser.phone import phone
 
-pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="package")]
+pytestmark = [pytest.mark.long, pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="package")]
 
 _MOST_BITRATE = """() => connections.at(-1).getSenders()
   .find((each) => each.track?.kind === "audio").getParameters().encodings[0].maxBitrate ?? 0"""

@@ -12,6 +12,8 @@ from tests.integration.card.core import StandInCore, auto_answer
 from tests.integration.card.phone import RemotePhone
 from tests.integration.card.test_media import has_tone, tone
 
+pytestmark = pytest.mark.long
+
 BOTH = ("PCMU/8000/1", "PCMA/8000/1", "iLBC/8000/1", "GSM/8000/1")
 LONGEST_GAP_MS = 250
 """On a machine that does much else; `tests.bench.codec_switch` tells what it is on a quiet one."""

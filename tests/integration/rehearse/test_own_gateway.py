@@ -16,7 +16,7 @@ import pytest
 
 from tests.integration.processes import MARKER, marked
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 _LENIENT = """\
 failed_calls: {most: 0}

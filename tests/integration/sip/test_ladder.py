@@ -12,6 +12,8 @@ from tests.integration.harness import GatewayProcess
 from tests.integration.softphone import Softphone
 from tests.integration.spectrum import left_channel, seconds_of_tone
 
+pytestmark = pytest.mark.long
+
 LOCAL = ("127.0.0.1", 0)
 LOSSY = Impairment(loss=0.08)
 
