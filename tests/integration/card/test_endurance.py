@@ -1,5 +1,7 @@
 """Many short calls through one card leave nothing behind."""
 
+import pytest
+
 from gateway.wire import card as wire
 from tests.integration.card.cards import Rack
 from tests.integration.card.core import auto_answer
@@ -8,6 +10,7 @@ from tests.integration.card.sipp import invite, pause, receive, run_sipp, sdp, s
 SHORT_CALL = [invite(sdp()), receive(200), send("ACK"), pause(60), send("BYE", 2), receive(200)]
 
 
+@pytest.mark.long
 async def test_four_hundred_short_calls_do_not_grow_the_card(cards: Rack) -> None:
     card = await cards.card()
     core = await card.core()

@@ -161,6 +161,7 @@ def noise(random: Random, invite: Message, cseq: int) -> bytes:
     return invite.request(method, cseq, headers=(*kept, f"Content-Length: {length}"), body=body)
 
 
+@pytest.mark.long
 async def test_strange_notifications_do_not_end_the_card(cards: Rack) -> None:
     """Seeded nonsense, after a REFER and without one; what is answered matters less than that it lives."""
     random = Random(4711)
