@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Callable
 from random import Random
 
+import pytest
+
 from gateway.core.ids import LegId
 from gateway.wire import card as wire
 from tests.integration.card.called import (
