@@ -4,18 +4,18 @@
 class TokenBucket:
     """Starts full."""
 
-    def __init__(self, *, per_s: float, burst: int) -> None:
+    def __init__(self, *, per_s: float, burst: float) -> None:
         self._per_s = per_s
         self._burst = burst
         self._tokens = float(burst)
         self._at: float | None = None
 
-    def take(self, now: float) -> bool:
-        """Whether one more is allowed; it then counts. now: monotonic seconds."""
+    def take(self, now: float, units: float = 1) -> bool:
+        """Whether so many more are allowed; they then count. now: monotonic seconds."""
         if self._at is not None:
             self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._per_s)
         self._at = now
-        if self._tokens < 1:
+        if self._tokens < units:
             return False
-        self._tokens -= 1
+        self._tokens -= units
         return True

@@ -6,11 +6,11 @@ from typing import Any, Final, Literal, Protocol
 
 from gateway.cards.webrtc.codecs import CodecKind
 from gateway.cards.webrtc.downlink import Downlink
-from gateway.cards.webrtc.limiter import Limiter
 from gateway.cards.webrtc.peer import FarReport
 from gateway.cards.webrtc.sdp import Offer
 from gateway.cards.webrtc.uplink import Uplink
 from gateway.core.audio import PcmFormat
+from gateway.core.bucket import TokenBucket
 from gateway.core.ids import LegId
 from gateway.core.playout import MarkStarted
 from gateway.errors import LocalError
@@ -101,8 +101,8 @@ class WebrtcLeg:
         self._drain_until_s: float | None = None
         self._drained_at_s: float | None = None
         self._drain_status = (200, "")
-        self._texts = Limiter(_TEXTS_PER_S, _TEXT_BURST, now)
-        self._text_bytes = Limiter(_TEXT_BYTES_PER_S, _TEXT_BYTES_BURST, now)
+        self._texts = TokenBucket(per_s=_TEXTS_PER_S, burst=_TEXT_BURST)
+        self._text_bytes = TokenBucket(per_s=_TEXT_BYTES_PER_S, burst=_TEXT_BYTES_BURST)
         self.texts_dropped = 0
         """Messages beyond the limits."""
         self._report = FarReport()
@@ -222,7 +222,7 @@ class WebrtcLeg:
         """A text message, passed on within limits."""
         now = self._context.clock()
         size = len(text.encode(errors="replace"))
-        if self.state == "closed" or not (self._texts.allow(1, now) and self._text_bytes.allow(size, now)):
+        if self.state == "closed" or not (self._texts.take(now) and self._text_bytes.take(now, size)):
             self.texts_dropped += 1
             return
         self._context.emit(wire.ChannelText(self.leg_id, text))

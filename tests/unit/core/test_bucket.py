@@ -19,3 +19,11 @@ def test_a_clock_that_steps_back_gives_nothing() -> None:
     bucket = TokenBucket(per_s=1.0, burst=1)
     assert bucket.take(5.0)
     assert not bucket.take(4.0)
+
+
+def test_what_costs_more_takes_more() -> None:
+    bucket = TokenBucket(per_s=100, burst=200)
+    assert bucket.take(0.0, 150)
+    assert not bucket.take(0.0, 100)
+    assert bucket.take(0.5, 100)
+    assert not bucket.take(100.0, 201)

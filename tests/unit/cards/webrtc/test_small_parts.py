@@ -4,7 +4,6 @@ import pytest
 
 from gateway.cards.webrtc.arrivals import Arrivals
 from gateway.cards.webrtc.incoming import Incoming
-from gateway.cards.webrtc.limiter import Limiter
 from gateway.cards.webrtc.outgoing import SETTLING_FRAMES, Outgoing
 from gateway.cards.webrtc.spread import DelaySpread
 from gateway.cards.webrtc.tick import TickSchedule
@@ -99,13 +98,6 @@ class TestIncoming:
             incoming.push(bytes([number]) * FRAME)
         frames, _ = incoming.tick()
         assert (len(frames), frames[0][0], incoming.dropped_frames) == (50, 10, 10)
-
-
-def test_a_limiter_allows_a_burst_and_then_the_rate() -> None:
-    limiter = Limiter(10, 20, 0.0)
-    assert [limiter.allow(1, 0.0) for _ in range(25)].count(True) == 20
-    assert [limiter.allow(1, 1.0) for _ in range(25)].count(True) == 10
-    assert not limiter.allow(21, 100.0)
 
 
 def test_arrivals_count_loss_across_the_wrap_and_measure_jitter() -> None:
