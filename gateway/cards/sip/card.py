@@ -236,7 +236,7 @@ class SipCard:
         except PjsipError as exc:
             if self._legs.pop(leg_id, None) is not None:
                 port.hear = port.speak = None
-            status = 400 if isinstance(exc, UnfitError) else 500
+            status = 400 if isinstance(exc, UnfitError) else 503 if isinstance(exc, BusyError) else 500
             self._emit(wire.DialFailed(message.request, status, str(exc)))
             return
         self._emit(wire.DialStarted(message.request, leg_id, message.sip_call_id))

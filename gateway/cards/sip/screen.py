@@ -10,6 +10,7 @@ Known are (found by sending spoilt messages; a proper peer sends none but the la
   it pass at first when the medium's port is 0, and then insists on it.
 - SDP with an IPv6 connection address: the wheel has no IPv6, and aborts at the next offer.
 - An answer with SDP to our INVITE after one whose SDP could not be negotiated; see `answers.py`.
+- Too many new calls in a short time; see `churn.py`.
 - A digit by INFO whose body is one line without CRLF, which phones do send: PJSIP counts on two more bytes.
   It gets them.
 
@@ -61,6 +62,16 @@ def line_end_missing(packet: bytes) -> bool:
     if message[:5].upper() != b"INFO " or message.endswith(b"\r\n"):
         return False
     return bool(message.replace(b"\r\n", b"\n").partition(b"\n\n")[2])
+
+
+def new_call(packet: bytes) -> bytes | None:
+    """Call-ID of an INVITE that begins a call; None if it is something else."""
+    message = packet.lstrip(b"\r\n")
+    if message[:7].upper() != b"INVITE ":
+        return None
+    head = re.sub(rb"\n[ \t]+", b" ", message.replace(b"\r\n", b"\n").partition(b"\n\n")[0])
+    call_id = _CALL_ID.search(head)
+    return call_id[1] if call_id is not None and _TO_TAG.search(head) is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +142,15 @@ class _Module(ctypes.Structure):
 class Screen:
     """The module; lives as long as the process."""
 
-    def __init__(self, library: ctypes.CDLL, may_answer: Callable[[SdpAnswer], bool]) -> None:
-        """may_answer: asked of responses with SDP to an INVITE."""
+    def __init__(
+        self,
+        library: ctypes.CDLL,
+        may_begin: Callable[[bytes], bool],
+        may_answer: Callable[[SdpAnswer], bool],
+    ) -> None:
+        """may_begin is asked of the Call-ID of a new call, may_answer of SDP in responses to an INVITE."""
         pointer = ctypes.c_void_p
-        self._may_answer = may_answer
+        self._may_begin, self._may_answer = may_begin, may_answer
         self._probe: bytes | None = None
         self._packet_offset: int | None = None
         self.refused = 0
@@ -192,7 +208,20 @@ class Screen:
                 if packet.lstrip()[:3].upper() != b"ACK":
                     self._respond(self._endpoint, received, 400, None, None, None)
                 return 1
+            if not self._begins(received):
+                self._respond(self._endpoint, received, 503, None, None, None)
+                return 1
         return 0
+
+    def _begins(self, received: int) -> bool:
+        if self._packet_offset is None:
+            return True
+        call_id = new_call(ctypes.string_at(received + self._packet_offset))
+        if call_id is None or self._may_begin(call_id):
+            return True
+        self.refused += 1
+        get_logger().debug("message kept from PJSIP", reason="too many new calls")
+        return False
 
     def _on_response(self, received: int) -> int:
         bad = False

@@ -43,6 +43,8 @@ class Attacker:
         self._pings = 0
         self.tags: dict[str, str] = {}
         """`;tag=...` of the card by Call-ID."""
+        self.statuses: dict[str, str] = {}
+        """Last status by Call-ID."""
 
     def request(
         self, method: str, call: str, *, branch: str, cseq: int = 1, to_tag: str = "", body: str = ""
@@ -76,6 +78,8 @@ class Attacker:
                     self._confirm(headers)
                 elif fields.get("call-id") == ping:
                     return
+                elif headers[0].startswith("SIP/2.0 "):
+                    self.statuses[fields.get("call-id", "")] = headers[0].split()[1]
                 _, semicolon, tag = fields.get("to", "").partition(";tag=")
                 if semicolon:
                     self.tags[fields.get("call-id", "")] = f";tag={tag}"
@@ -214,3 +218,23 @@ async def test_spoilt_requests(cards: Rack, seed: int) -> None:
     assert len(core.of(wire.Answered)) >= 20
     attacker.close()
     assert card.alive()
+
+
+async def test_calls_that_begin_faster_than_sockets_come_free_are_refused(cards: Rack) -> None:
+    """PJSIP aborts when its list of sockets is full."""
+    card = await cards.card()
+    attacker = Attacker(card.sip_port)
+    try:
+        for number in range(120):
+            call = f"fast{number}"
+            attacker.send(attacker.request("INVITE", call, branch=call, body=OFFER))
+            await attacker.settle()
+            assert card.alive(), number
+            if tag := attacker.tags.get(call):
+                attacker.send(attacker.request("ACK", call, branch=call, to_tag=tag))
+    finally:
+        attacker.close()
+    assert "503" in attacker.statuses.values()
+    core = await card.core()
+    auto_answer(core)
+    await works(card.sip_port)

@@ -57,12 +57,29 @@ def _of(leg: LegId) -> Callable[[wire.LegClosed], bool]:
 
 
 async def dial(core: StandInCore, callee: Callee, **more: object) -> LegId:
-    """The leg of a call that was started."""
-    message = order(callee, **more)
-    core.send(message)
-    started = await core.expect(wire.DialStarted, lambda m: m.request == message.request)
-    assert started.sip_call_id == message.sip_call_id
-    return started.leg
+    """The leg of a call that was started; asks again while too many have begun at the card."""
+    while True:
+        message = order(callee, **more)
+        core.send(message)
+        started, failed = await _outcome(core, message.request)
+        if started is not None:
+            assert started.sip_call_id == message.sip_call_id
+            return started.leg
+        assert failed is not None
+        assert (failed.status, failed.reason) == (503, "too many calls began within a second")
+
+
+async def _outcome(core: StandInCore, request: int) -> tuple[wire.DialStarted | None, wire.DialFailed | None]:
+    started: list[wire.DialStarted] = []
+    failed: list[wire.DialFailed] = []
+
+    def there() -> bool:
+        started[:] = [m for m in core.of(wire.DialStarted) if m.request == request]
+        failed[:] = [m for m in core.of(wire.DialFailed) if m.request == request]
+        return bool(started or failed)
+
+    await core.until(there)
+    return next(iter(started), None), next(iter(failed), None)
 
 
 async def test_a_call_rings_is_answered_and_hung_up_by_the_far_end(cards: Rack) -> None:

@@ -4,8 +4,6 @@ import secrets
 from collections.abc import Callable
 from random import Random
 
-import pytest
-
 from gateway.core.ids import LegId
 from gateway.wire import card as wire
 from tests.integration.card.called import (
@@ -163,7 +161,6 @@ def noise(random: Random, invite: Message, cseq: int) -> bytes:
     return invite.request(method, cseq, headers=(*kept, f"Content-Length: {length}"), body=body)
 
 
-@pytest.mark.long
 async def test_strange_notifications_do_not_end_the_card(cards: Rack) -> None:
     """Seeded nonsense, after a REFER and without one; what is answered matters less than that it lives."""
     random = Random(4711)

@@ -2,13 +2,17 @@
 
 import contextlib
 import ctypes
+import secrets
 import select
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.cards.sip import pcm
 from gateway.cards.sip.answers import AnswerWatch
+from gateway.cards.sip.churn import Churn
 from gateway.cards.sip.contract import (
+    BusyError,
     CallHandler,
     EndpointSettings,
     Headers,
@@ -57,7 +61,8 @@ class Endpoint:
         self._waker = Waker(self._library, epoll.fileno())
         self._placed: dict[bytes, NativeCall] = {}
         """By Call-ID."""
-        self._screen = Screen(self._library, self._may_answer)
+        self._churn = Churn()
+        self._screen = Screen(self._library, self._may_begin, self._may_answer)
         self.screened = self._screen.locate(settings.sip_address, self.sip_port, self.handle_events)
 
     def _start(self) -> None:
@@ -125,9 +130,14 @@ class Endpoint:
         return self.place(order, port, lambda _: handler)
 
     def place(self, order: OutgoingCall, port: PcmPort, follow: Callable[[SipCall], CallHandler]) -> SipCall:
-        """Start a call; `follow` is given it before anything happens. Raises `PjsipError`."""
+        """Start a call; `follow` is given it before anything happens.
+
+        Raises `PjsipError`; as `BusyError` if too many calls began just now.
+        """
         if self.calls_held >= MAX_CALLS:
             raise PjsipError("all call slots are in use")
+        if not self._may_begin(order.sip_call_id.encode() or secrets.token_bytes(8)):
+            raise BusyError("too many calls began within a second")
         options = call_options(headers=order.headers)
         options.txOption.localUri, options.opt.customCallId = order.from_uri, order.sip_call_id
         account = self._accounts.incoming
@@ -150,6 +160,9 @@ class Endpoint:
             self.forget(call)
             raise
         return facade
+
+    def _may_begin(self, sip_call_id: bytes) -> bool:
+        return self._churn.admit(sip_call_id, time.monotonic())
 
     def _may_answer(self, answer: SdpAnswer) -> bool:
         call = self._placed.get(answer.sip_call_id)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.cards.sip.screen import fault, line_end_missing
+from gateway.cards.sip.screen import fault, line_end_missing, new_call
 
 
 def ack(*headers: str, method: str = "ACK", end: str = "\r\n") -> bytes:
@@ -100,3 +100,14 @@ def test_an_ipv6_connection_address_is_kept_away() -> None:
     packet = b"INVITE sip:a SIP/2.0\r\n\r\n" + b"\r\n".join(lines) + b"\r\n"
     assert fault(packet % b"c=IN IP6 ::1") == "IPv6 address"
     assert fault(packet % b"c=IN IP4 127.0.0.1") is None
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_an_invite_without_a_to_tag_begins_a_call(end: str) -> None:
+    new = ack("To: <sip:gw@h>", "Call-ID: a@b", method="INVITE", end=end)
+    assert new_call(new) == b"a@b"
+    assert new_call(ack("To: <sip:gw@h>", "i: a@b", method="invite", end=end)) == b"a@b"
+    assert new_call(ack("To: <sip:gw@h>;tag=1", "Call-ID: a@b", method="INVITE", end=end)) is None
+    assert new_call(ack("To: <sip:gw@h>", "Call-ID: a@b", method="OPTIONS", end=end)) is None
+    assert new_call(ack("To: <sip:gw@h>", method="INVITE", end=end)) is None
+    assert new_call(b"") is None
