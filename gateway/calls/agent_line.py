@@ -59,7 +59,8 @@ class AgentLine:
         self._meter = journal.meter
         self._clock = clock
         self._notify = notify
-        self.spoken = Spoken(voice, self, inherited=inherited)
+        figures = journal.figures
+        self.spoken = Spoken(voice, self, lambda: figures.delay_to_ear_ms, inherited=inherited)
         """What is played to the caller."""
         self._turns = TurnTaking(BargeInConfig(), pcm_format.sample_rate_hz, clock)
         self._silence = SilenceMeter()
@@ -320,7 +321,7 @@ class AgentLine:
                 if run.item_id:
                     self._backend.interrupt(run.item_id)
 
-    def on_silenced(self, flushed: wire.Flushed, why: Cut) -> None:
+    def on_silenced(self, flushed: wire.Flushed, heard_ms: int, why: Cut) -> None:
         """As `SpokenListener` says."""
         if flushed.dropped_ms <= 0 or why.onset_s is None:
             return
@@ -331,6 +332,7 @@ class AgentLine:
             at_s=flushed.at_s,
             stop_ms=round(stop_ms, 1),
             played_ms=flushed.played_ms,
+            heard_ms=heard_ms,
             dropped_ms=flushed.dropped_ms,
             cause=why.cause,
         )

@@ -9,6 +9,7 @@ from typing import Final
 from gateway.backends.contract import Utterance
 from gateway.calls.conversation import MAX_TEXT_CHARS, Conversation
 from gateway.calls.oai_requests import PeerStats
+from gateway.core.far_end import delay_to_ear_ms
 from gateway.core.ids import CallId, CardId
 from gateway.core.quality.track import QualityTrack
 from gateway.core.record import CallKind, CallRecord, FieldValue, TimelineEvent, TimelineKind
@@ -46,6 +47,9 @@ class Figures:
     """Figures of the call that are not in the timeline."""
 
     route: str = ""
+    trunk: str = ""
+    headers: Mapping[str, str | None] = field(default_factory=dict)
+    """Those that the dialplan has conditions on; personal data."""
     agent: str = ""
     instructions: str = ""
     """What a WebRTC peer put in the place of the agent's own; empty if nothing."""
@@ -63,6 +67,19 @@ class Figures:
     """How good the caller's line was."""
     tier_changes: int = 0
     sip_status: int | None = None
+
+    @property
+    def delay_to_ear_ms(self) -> float:
+        """How long audio takes to the caller's ear: by their page's measurements, else by RTCP."""
+        peer, quality = self.peer, self.quality
+        if peer is not None:
+            emitted = peer.jitter_buffer_emitted
+            buffer_ms = peer.jitter_buffer_delay_s * 1000 / emitted if emitted else None
+            return delay_to_ear_ms(peer.rtt_ms, peer.jitter_ms, buffer_ms)
+        if quality is None:
+            return delay_to_ear_ms(None, None)
+        rtt_ms = quality.rtt_ms if quality.rtt_ms >= 0 else None
+        return delay_to_ear_ms(rtt_ms, quality.tx_jitter_ms if quality.tx_lost >= 0 else None)
 
 
 class Journal:
@@ -175,6 +192,8 @@ class Journal:
             to_number=facts.to_number,
             peer=facts.peer,
             route=figures.route,
+            trunk=figures.trunk,
+            headers=figures.headers,
             agent=figures.agent,
             codec=figures.codec,
             started_at=facts.started_at,

@@ -4,11 +4,12 @@ Each run bears a mark. A run that is cut is told about when the card has said ho
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import getrandbits
 from typing import Literal, Protocol
 
+from gateway.core.far_end import heard_ms
 from gateway.core.ids import Mark
 from gateway.wire import card as wire
 
@@ -71,10 +72,13 @@ class SpokenListener(Protocol):
         """The last audio went out."""
 
     def on_run_cut(self, run: Run, mark: Mark, heard_ms: int, why: "Cut") -> None:
-        """It was cut after this much."""
+        """It was cut after this much had reached the caller's ear."""
 
-    def on_silenced(self, flushed: wire.Flushed, why: "Cut") -> None:
-        """What was playing is silent; told before the runs that were cut."""
+    def on_silenced(self, flushed: wire.Flushed, heard_ms: int, why: "Cut") -> None:
+        """What was playing is silent; told before the runs that were cut.
+
+        heard_ms: of the run that was playing, how much had reached the caller's ear.
+        """
 
 
 CutCause = Literal["speech", "key", "page", "answer"]
@@ -97,10 +101,21 @@ class Cut:
 class Spoken:
     """All runs of one call's voice."""
 
-    def __init__(self, voice: Voice, listener: SpokenListener, *, inherited: bool) -> None:
-        """`inherited`: the voice may still be playing what an earlier core gave it."""
+    def __init__(
+        self,
+        voice: Voice,
+        listener: SpokenListener,
+        delay_to_ear_ms: Callable[[], float],
+        *,
+        inherited: bool,
+    ) -> None:
+        """delay_to_ear_ms: from the wire to the caller's ear, as it is estimated now.
+
+        `inherited`: the voice may still be playing what an earlier core gave it.
+        """
         self._voice = voice
         self._listener = listener
+        self._delay_to_ear_ms = delay_to_ear_ms
         # A restarted core must not reuse marks that the card may still be playing.
         self._next_mark = getrandbits(31)
         self._playing: dict[Mark, Run] = {}
@@ -211,11 +226,12 @@ class Spoken:
     def _silenced(self, flushed: wire.Flushed, interrupted: dict[Mark, Run], why: Cut) -> None:
         if self.tap is not None and flushed.dropped_ms > 0:
             self.tap.cut(flushed.at_s)
-        self._listener.on_silenced(flushed, why)
+        silent_for_ms = 0.0 if why.paused_at_s is None else (flushed.at_s - why.paused_at_s) * 1000
+        heard = heard_ms(flushed.played_ms, self._delay_to_ear_ms(), silent_for_ms)
+        self._listener.on_silenced(flushed, heard, why)
         for mark, run in interrupted.items():
             if not run.finished:
-                heard_ms = flushed.played_ms if mark == flushed.mark else 0
-                self._listener.on_run_cut(run, mark, heard_ms, why)
+                self._listener.on_run_cut(run, mark, heard if mark == flushed.mark else 0, why)
 
     def move(self, voice: Voice) -> None:
         """Go on elsewhere; what is playing is cut."""

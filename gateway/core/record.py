@@ -50,7 +50,7 @@ class TimelineKind(StrEnum):
     BACKCHANNEL = "backchannel"  # duration_ms
     TALK_OVER = "talk_over"
     SILENCE = "silence"  # duration_ms, after: who spoke last
-    BARGE_IN = "barge_in"  # stop_ms, played_ms, dropped_ms, cause
+    BARGE_IN = "barge_in"  # stop_ms, played_ms, heard_ms, dropped_ms, cause
     SAID = "said"  # role, text (personal data)
     DTMF_IN = "dtmf_in"  # digit (personal data), method
     DTMF_OUT = "dtmf_out"  # digits (personal data)

@@ -1,10 +1,12 @@
 """The caller interrupts the agent."""
 
+import msgspec
 import pytest
 
 from gateway.backends import contract as ai
 from gateway.core.record import TimelineKind as K
 from gateway.core.termination import Reason
+from gateway.wire import card as wire
 from tests.scenarios.stage import Stage
 
 FIRST, SECOND = 1000, 2000
@@ -198,4 +200,36 @@ async def test_an_answer_to_the_turn_takes_the_place_of_what_was_said_before() -
         assert stage.caller.heard_ms(FIRST) < 950
         assert stage.caller.heard_ms(SECOND) in (400, 420)
         assert len(stage.events(K.BARGE_IN)) == 1
+        await hang_up(stage)
+
+
+def far_away(quality: wire.Quality) -> wire.Quality:
+    """100 ms each way, and 10 ms of jitter there."""
+    return msgspec.structs.replace(quality, rtt_ms=200.0, tx_jitter_ms=10.0)
+
+
+async def test_what_was_under_way_when_it_was_flushed_was_not_heard() -> None:
+    async with Stage() as stage:
+        stage.leg.peer.network = far_away
+        backend = await stage.talking()
+        backend.answer("item_1", FIRST, 5000)
+        await stage.later(1500)
+        stage.leg.peer.press("5")
+        _, item, heard_ms = await backend.until_told("truncate")
+        (stop,) = stage.events(K.BARGE_IN)
+        assert stop.fields["played_ms"] == pytest.approx(1500, abs=21)
+        assert (item, heard_ms) == ("item_1", stop.fields["played_ms"] - 130)  # type: ignore[operator]
+        assert stop.fields["heard_ms"] == heard_ms
+        await hang_up(stage)
+
+
+async def test_what_was_under_way_arrives_while_the_agent_pauses() -> None:
+    async with Stage() as stage:
+        stage.leg.peer.network = far_away
+        backend = await stage.talking()
+        backend.answer("item_1", FIRST, 5000)
+        await stage.later(1500)
+        backend.emit(ai.SpeechStarted("item_2"))
+        _, _, heard_ms = await backend.until_told("truncate")
+        assert heard_ms == pytest.approx(1500, abs=21)
         await hang_up(stage)

@@ -7,6 +7,7 @@ import pytest
 from gateway.backends.contract import Utterance
 from gateway.calls.conversation import MAX_TEXT_CHARS
 from gateway.calls.journal import MAX_EVENTS
+from gateway.calls.oai_requests import PeerStats
 from gateway.core.ids import LegId
 from gateway.core.record import TimelineKind
 from gateway.core.termination import Reason, Termination
@@ -87,6 +88,29 @@ def test_an_answered_call_that_failed_had_its_200(clock: Clock) -> None:
     book = journal(clock)
     book.answered(clock.now)
     assert book.record(Termination(Reason.BACKEND_LOST)).sip_status == 200
+
+
+def test_the_delay_to_the_ear_is_taken_from_whoever_measures_it(clock: Clock) -> None:
+    figures = journal(clock).figures
+    assert figures.delay_to_ear_ms == 40.0, "assumed"
+    figures.quality = Quality(LegId(1), 100, 2, 0, 1.5, 40.0, 99, -1, 90.0, -1.0, 3, 250)
+    assert figures.delay_to_ear_ms == 40.0, "the far end has not reported"
+    figures.quality = Quality(LegId(1), 100, 2, 0, 1.5, 40.0, 99, 0, 10.0, 80.0, 3, 250)
+    assert figures.delay_to_ear_ms == 40.0 + 30.0
+    figures.peer = PeerStats(
+        packets_received=500,
+        packets_lost=5,
+        jitter_ms=2.0,
+        total_samples=960_000,
+        concealed_samples=0,
+        silent_concealed_samples=0,
+        jitter_buffer_delay_s=48_000.0,
+        jitter_buffer_emitted=960_000,
+        rtt_ms=60.0,
+        uplink_lost_percent=None,
+        target_bitrate_bps=None,
+    )
+    assert figures.delay_to_ear_ms == 30.0 + 50.0, "the page knows its buffer"
 
 
 def test_figures_of_the_leg(clock: Clock) -> None:
