@@ -191,7 +191,7 @@ class Core:
         return CallService(
             CallDependencies(
                 config=self._config,
-                plan=lambda facts: plans.for_caller(facts.from_number, facts.trunk),
+                plan=lambda facts: plans.for_caller(facts.from_number, facts.trunk, facts.call_id),
                 calls=calls,
                 store=store,
                 on_ended=self._on_ended,

@@ -92,7 +92,9 @@ class CallService:
 
     def refusal(self, to: str) -> tuple[int, str] | None:
         """Why a WebRTC call to this number or agent would be refused, and an HTTP status."""
-        decision = self._decide(self._view("webrtc", to, "", "", ()))
+        decision = self._decide(self._view(CallId(""), "webrtc", to, "", "", ()))
+        if decision.by_chance:
+            return None
         if not decision.taken:
             return 404, "no agent and no route of the dialplan takes this call"
         first = decision.block[0].step if decision.block else None
@@ -103,8 +105,19 @@ class CallService:
     def _decide(self, facts: CallFactsView) -> Decision:
         return self._deps.plan(facts).decide(facts, datetime.now(UTC))
 
+    def _view_of(self, facts: CallFacts, incoming: wire.Incoming) -> CallFactsView:
+        return self._view(
+            facts.id, facts.kind, facts.to_number, facts.from_number, facts.peer, incoming.headers
+        )
+
     def _view(
-        self, kind: CallKind, to: str, caller: str, peer: str, headers: tuple[tuple[str, str], ...]
+        self,
+        call_id: CallId,
+        kind: CallKind,
+        to: str,
+        caller: str,
+        peer: str,
+        headers: tuple[tuple[str, str], ...],
     ) -> CallFactsView:
         """What the dialplan may look at."""
         first: dict[str, str] = {}
@@ -118,6 +131,7 @@ class CallService:
             trunk=trunk_of(self._deps.config.trunks, peer) if kind == "sip" else "",
             headers=first,
             agent=to if kind == "webrtc" and to in self._deps.config.agents else "",
+            call_id=call_id,
         )
 
     def on_incoming(self, leg: Leg, incoming: wire.Incoming) -> None:
@@ -126,8 +140,9 @@ class CallService:
         self._watch(journal)
         facts = journal.facts
         journal.note(TimelineKind.INCOMING, at_s=incoming.received_at_s, card=leg.address[0])
-        view = self._view(facts.kind, facts.to_number, facts.from_number, facts.peer, incoming.headers)
+        view = self._view_of(facts, incoming)
         decision = self._decide(view)
+        _note_for_replay(journal, view, decision)
         journal.note(
             TimelineKind.ROUTED, route=decision.route_name, agent=decision.first_agent, plan=decision.digest
         )
@@ -155,10 +170,9 @@ class CallService:
             return
         journal, stage = self._restored_journal(leg, snapshot)
         self._watch(journal)
-        facts = journal.facts
-        headers = snapshot.incoming.headers
-        view = self._view(facts.kind, facts.to_number, facts.from_number, facts.peer, headers)
+        view = self._view_of(journal.facts, snapshot.incoming)
         decision = self._decide(view)
+        _note_for_replay(journal, view, decision)
         if journal.figures.agent not in self._deps.config.agents:
             journal.figures.route = decision.route_name
             journal.figures.agent = decision.first_agent or next(iter(self._deps.config.agents))
@@ -316,6 +330,12 @@ class CallService:
 def _party(kind: CallKind, text: str) -> str:
     """Who calls or is called; a WebRTC peer is named by the API, a phone in the header of a request."""
     return text if kind == "webrtc" else user_of(text)
+
+
+def _note_for_replay(journal: Journal, view: CallFactsView, decision: Decision) -> None:
+    """What the plan looked at and the record would not hold otherwise."""
+    journal.figures.trunk = view.trunk
+    journal.figures.headers = decision.dialplan.asked_headers(view)
 
 
 def _first_talk(decision: Decision) -> TalkRequest | None:

@@ -1,6 +1,6 @@
 """How calls look on a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -28,6 +28,8 @@ _SECTIONS: Final = {
         "from_number",
         "to_number",
         "peer",
+        "trunk",
+        "headers",
         "route",
         "agent",
     ),
@@ -145,6 +147,8 @@ def _value(name: str, value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.1f}".removesuffix(".0") + unit
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_value(name, one)}" for name, one in value.items()) or "-"
     if isinstance(value, tuple):
         return ", ".join(str(item) for item in value)
     return f"{value}{unit}"

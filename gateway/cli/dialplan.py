@@ -151,8 +151,8 @@ def replay(
 ) -> None:
     """Send the recorded calls through a plan: how many would take another route than they did.
 
-    Records hold neither trunk nor headers: conditions on them count as met. The output holds phone
-    numbers.
+    Records hold the trunk and the headers that the plan of their time had conditions on. Conditions on
+    other headers count as met; the output says how often. It holds phone numbers.
 
     \b
     gateway dialplan replay --since 7d new-dialplans/ --config gateway.yaml

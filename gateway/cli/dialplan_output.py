@@ -13,6 +13,8 @@ def print_replay(outcome: Replay) -> None:
     console = Console(highlight=False, markup=False)
     changed = outcome.calls - outcome.same
     console.print(f"{outcome.calls} calls: {outcome.same} as before, {changed} would take another route")
+    for condition, count in outcome.granted:
+        console.print(f"not recorded, taken for granted in {count} of them: {condition}")
     if not outcome.changes:
         return
     table = Table(show_edge=False)
@@ -29,7 +31,12 @@ def print_replay(outcome: Replay) -> None:
 
 def replay_as_data(outcome: Replay) -> dict[str, Any]:
     """The same for programs."""
-    return {"calls": outcome.calls, "same": outcome.same, "changes": [_as_data(c) for c in outcome.changes]}
+    return {
+        "calls": outcome.calls,
+        "same": outcome.same,
+        "changes": [_as_data(c) for c in outcome.changes],
+        "taken_for_granted": [{"condition": name, "calls": count} for name, count in outcome.granted],
+    }
 
 
 def _as_data(change: Change) -> dict[str, Any]:

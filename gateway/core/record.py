@@ -102,6 +102,11 @@ class CallRecord:
     """What was dialled; personal data."""
     peer: str = ""
     """transport:address:port of the far end; personal data."""
+    trunk: str | None = None
+    """Trunk of the configuration that it came by, empty if none; None: not recorded."""
+    headers: Mapping[str, str | None] | None = None
+    """Headers of the request that the dialplan has conditions on, names in lower case, None for one that
+    was not there; None in place of all: not recorded. Personal data."""
     route: str = ""
     """Route of the dialplan that took the call; empty if none did."""
     agent: str = ""

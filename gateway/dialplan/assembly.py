@@ -79,6 +79,7 @@ class Assembly:
             index=RouteIndex([route.conditions for route in routes]),
             agent_blocks=agent_blocks(self._surroundings.agents),
             cases=sum(len(file.cases) for file in self._parts.files),
+            headers=frozenset(name for route in routes for name in route.conditions.headers or ()),
         )
         return Assembled(plan, self._parts)
 

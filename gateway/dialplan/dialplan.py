@@ -20,6 +20,9 @@ from gateway.dialplan.surroundings import Surroundings
 
 MAX_CALL_S = 4 * 3600.0
 """Longest call where the plan says nothing."""
+MAX_KEPT_HEADERS = 32
+MAX_KEPT_CHARS = 256
+"""Headers of a call, and characters of each, that go into its record."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +67,16 @@ class Dialplan:
     """What to do for a caller who asks for an agent by name."""
     cases: int = 0
     """Cases in its files, all of which came out as expected."""
+    headers: frozenset[str] = frozenset()
+    """Headers that routes have conditions on, in lower case."""
+
+    def asked_headers(self, facts: CallFactsView) -> dict[str, str | None]:
+        """What a call says in the headers that this plan has conditions on; None: it has no such header.
+
+        For the call's record, so within limits: what is longer or more is left out.
+        """
+        found = {name: facts.headers.get(name) for name in sorted(self.headers)[:MAX_KEPT_HEADERS]}
+        return {name: value for name, value in found.items() if len(value or "") <= MAX_KEPT_CHARS}
 
     def subject(self, facts: CallFactsView, at: datetime, assumed: frozenset[str] = frozenset()) -> Subject:
         """A call as the conditions see it. at: aware."""
@@ -151,11 +164,23 @@ class Decision:
         """Whether a route (or an agent asked for by name) takes the call."""
         return bool(self.route_name)
 
+    @property
+    def by_chance(self) -> bool:
+        """Whether a condition by share had a say."""
+        if self.route is not None and self.route.conditions.percent is not None:
+            return True
+        unmet = (route.conditions.unmet(self.subject) for route in self._ahead())
+        return any(condition == "percent" for condition in unmet)
+
     def passed_over(self) -> Iterator[tuple[Route, str]]:
         """The routes ahead of the one that took the call, and why each does not match."""
+        for route in self._ahead():
+            yield route, route.conditions.why_not(self.subject)
+
+    def _ahead(self) -> Iterator[Route]:
         if self.route is None and self.taken:
             return
         for route in self.dialplan.routes:
             if route is self.route:
                 return
-            yield route, route.conditions.why_not(self.subject)
+            yield route

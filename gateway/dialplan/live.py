@@ -15,6 +15,7 @@ from gateway.config.problems import ConfigError
 from gateway.dialplan.archive import Archive, ArchiveError
 from gateway.dialplan.dialplan import Dialplan
 from gateway.dialplan.language.numbers import forms
+from gateway.dialplan.language.share import share_key
 from gateway.dialplan.loader import everything_to_the_first_agent, load_dialplan, load_sources
 from gateway.dialplan.sources import KeptSources, Sources
 from gateway.dialplan.surroundings import Surroundings
@@ -120,14 +121,15 @@ class LivePlan:
         held = self._holding
         return held.plans[held.versions.current.digest]
 
-    def for_caller(self, caller: str, trunk: str = "") -> Dialplan:
+    def for_caller(self, caller: str, trunk: str = "", call_id: str = "") -> Dialplan:
         """The plan of a caller's new call: the current one, or the canary for its share of callers.
 
-        A caller is the same however the trunk writes the number.
+        A caller is the same however the trunk writes the number; one without a number goes by `call_id`.
         """
         held = self._holding
         region = self._surroundings.region(trunk) or held.plans[held.versions.current.digest].settings.region
-        return held.plans[held.versions.for_caller(forms(caller, region)[-1]).digest]
+        key = share_key(forms(caller, region)[-1], call_id)
+        return held.plans[held.versions.for_caller(key).digest]
 
     def status(self) -> PlanStatus:
         """What holds, what held, and what is wrong with the files."""

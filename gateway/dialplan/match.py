@@ -8,7 +8,7 @@ from typing import Final, Literal
 from gateway.dialplan.language.hours import Hours
 from gateway.dialplan.language.lists import NumberList
 from gateway.dialplan.language.patterns import Pattern
-from gateway.dialplan.language.share import within
+from gateway.dialplan.language.share import share_key, within
 from gateway.dialplan.runtime import CallFactsView
 
 ConditionName = Literal["to", "from", "trunk", "header", "hours", "kind", "percent", "variables"]
@@ -16,6 +16,11 @@ CallSource = Literal["sip", "webrtc", "outbound"]
 
 SIMPLE_FACTS: Final = frozenset({"trunk", "header", "kind"})
 """Conditions that count as met when nothing is said about them (cases, explain)."""
+
+
+def assumed_header(name: str) -> str:
+    """For `Subject.assumed`: conditions on this header count as met. name: in lower case."""
+    return f"header {name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,12 @@ class Subject:
     """Ways to write the dialled number."""
     from_forms: tuple[str, ...]
     assumed: frozenset[str] = frozenset()
-    """Conditions of `SIMPLE_FACTS` that count as met."""
+    """Conditions of `SIMPLE_FACTS` that count as met; `assumed_header` gives the word for a single header."""
 
     @property
     def caller(self) -> str:
         """What stable shares go by; the longest form is the one in E.164."""
-        return self.from_forms[-1]
+        return share_key(self.from_forms[-1], self.facts.call_id)
 
     @property
     def source(self) -> CallSource:
@@ -130,7 +135,8 @@ class Conditions:
     def _unmet_header(self, subject: Subject) -> str:
         found = subject.facts.headers
         for name, pattern in (self.headers or {}).items():
-            if name not in found or not pattern.matches(found[name]):
+            fits = name in found and pattern.matches(found[name])
+            if not fits and assumed_header(name) not in subject.assumed:
                 return name
         return ""
 
@@ -186,8 +192,9 @@ class Conditions:
             said.append(f"trunk {' or '.join(self.trunks)}")
         if self.sources is not None and "kind" in subject.assumed:
             said.append(f"kind {' or '.join(self.sources)}")
-        if self.headers is not None and "header" in subject.assumed:
-            said += [f"header {name}: {pattern.text}" for name, pattern in self.headers.items()]
+        for name, pattern in (self.headers or {}).items():
+            if not subject.assumed.isdisjoint(("header", assumed_header(name))):
+                said.append(f"header {name}: {pattern.text}")
         return tuple(said)
 
     def covers(self, other: "Conditions") -> bool:

@@ -1,18 +1,17 @@
 """Recorded calls through another plan: which would go elsewhere. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.core.record import CallRecord
 from gateway.dialplan.dialplan import Dialplan
+from gateway.dialplan.match import assumed_header
 from gateway.dialplan.runtime import CallFactsView
 
 EXAMPLES: Final = 3
 """Calls shown for each change."""
-
-_NOT_RECORDED: Final = frozenset({"trunk", "header"})
-"""Conditions on what records do not hold count as met."""
 
 
 @dataclass(slots=True)
@@ -36,15 +35,22 @@ class Replay:
     same: int
     changes: tuple[Change, ...]
     """The most frequent first."""
+    granted: tuple[tuple[str, int], ...] = ()
+    """Conditions that counted as met because the record does not hold what they ask for, and for how many
+    calls; the most frequent first."""
 
 
 def replay(plan: Dialplan, records: Iterable[CallRecord]) -> Replay:
     """Decide about every recorded call again, at the time when it began."""
     calls = same = 0
     changes: dict[tuple[str, str], Change] = {}
+    granted: Counter[str] = Counter()
     for record in records:
         calls += 1
-        after = plan.decide(_facts(record), record.started_at, _NOT_RECORDED).route_name
+        decision = plan.decide(_facts(record), record.started_at, _unknown(plan, record))
+        after = decision.route_name
+        if decision.route is not None:
+            granted.update(decision.route.conditions.assumptions(decision.subject))
         if after == record.route:
             same += 1
             continue
@@ -53,7 +59,16 @@ def replay(plan: Dialplan, records: Iterable[CallRecord]) -> Replay:
         if len(change.examples) < EXAMPLES:
             change.examples.append(record)
     ordered = sorted(changes.values(), key=lambda change: (-change.count, change.before, change.after))
-    return Replay(calls, same, tuple(ordered))
+    return Replay(calls, same, tuple(ordered), tuple(granted.most_common()))
+
+
+def _unknown(plan: Dialplan, record: CallRecord) -> frozenset[str]:
+    """What is not known of the call: conditions on it count as met.
+
+    Records hold the headers that the plan of their time asked for, those of an earlier version none.
+    """
+    unknown = {assumed_header(name) for name in plan.headers.difference(record.headers or ())}
+    return frozenset(unknown if record.trunk is not None else {"trunk", *unknown})
 
 
 def _facts(record: CallRecord) -> CallFactsView:
@@ -63,5 +78,8 @@ def _facts(record: CallRecord) -> CallFactsView:
         direction=record.direction,
         to_number=record.to_number,
         from_number=record.from_number,
+        trunk=record.trunk or "",
+        headers={name: value for name, value in (record.headers or {}).items() if value is not None},
+        call_id=record.id,
         agent=record.agent if asked_by_name else "",
     )

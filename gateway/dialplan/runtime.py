@@ -202,6 +202,8 @@ class CallFactsView:
     """Agent asked for by name (WebRTC); empty if none."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """What the call brought along (a dialler, a browser); personal data."""
+    call_id: str = ""
+    """The gateway's own; shares go by it where the caller has no number."""
 
 
 class CallControl(Protocol):

@@ -16,7 +16,12 @@ COLUMNS = tuple(field.name for field in fields(CallRecord) if field.name not in 
 def to_row(record: CallRecord) -> dict[str, Any]:
     """The row of the table of calls."""
     row = {name: getattr(record, name) for name in COLUMNS}
-    return row | {"result": record.result.value, "reason": record.reason.value, "cards": list(record.cards)}
+    return row | {
+        "headers": None if record.headers is None else dict(record.headers),
+        "result": record.result.value,
+        "reason": record.reason.value,
+        "cards": list(record.cards),
+    }
 
 
 def to_events(timeline: Sequence[TimelineEvent]) -> list[list[Any]]:

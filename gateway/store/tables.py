@@ -18,7 +18,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """Raised whenever a table changes."""
 
 OLDEST_SCHEMA_VERSION: Final = 1
@@ -107,6 +107,8 @@ calls = Table(
     Column("agent_interruptions", Integer, nullable=False, server_default="0"),
     Column("silences", Integer, nullable=False, server_default="0"),
     Column("silence_ms", Float, nullable=False, server_default="0"),
+    Column("trunk", String(63)),
+    Column("headers", JSON(none_as_null=True)),
 )
 """One row per call, one column per field of `CallRecord` except those of `CallRecord.APART`."""
 
@@ -133,6 +135,8 @@ ADDED_COLUMNS: Final = (
     (4, calls.c.agent_interruptions),
     (4, calls.c.silences),
     (4, calls.c.silence_ms),
+    (5, calls.c.trunk),
+    (5, calls.c.headers),
 )
 """Columns of tables that are older than they: (version that has them first, column)."""
 

@@ -126,6 +126,17 @@ async def test_a_caller_is_one_however_the_number_is_written(site: Site) -> None
     assert national == [live.for_caller(f"+49{caller}") for caller in callers]
 
 
+@pytest.mark.parametrize("nobody", ["", "anonymous", "Anonymous", "key shop", "secret sec_1", "local"])
+async def test_callers_of_whom_nothing_is_known_are_shared_out_too(site: Site, nobody: str) -> None:
+    live = await site.open()
+    site.write("two")
+    await live.reload("me", 50.0)
+    plans = [live.for_caller(nobody, call_id=f"call_{number}") for number in range(200)]
+    assert 60 < sum(plan is live.current for plan in plans) < 140
+    known = {live.for_caller("person anna", call_id=f"call_{number}").digest for number in range(20)}
+    assert len(known) == 1
+
+
 async def test_a_rollback_drops_the_canary_then_goes_back_plan_by_plan(site: Site) -> None:
     live = await site.open()
     for name in ("two", "three"):

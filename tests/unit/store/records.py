@@ -21,6 +21,8 @@ def record(number: int = 1, **changes: Any) -> CallRecord:
         "from_number": "+4930123456",
         "to_number": "+4930555010",
         "peer": "udp:192.0.2.7:5060",
+        "trunk": "pbx",
+        "headers": {"x-lang": "de", "x-queue": None},
         "route": "everything",
         "agent": "receptionist",
         "codec": "PCMU/8000",
