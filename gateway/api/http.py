@@ -41,7 +41,7 @@ class HttpServer:
             app.router.add_routes(api.routes)
             app.on_response_prepare.append(let_page_read)
             app.on_shutdown.append(_closing(api))
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handler_cancellation=True)
 
     async def start(self) -> None:
         """Bind and serve. Raises `LocalError` when the address cannot be used."""

@@ -4,6 +4,7 @@ A request goes the same way for every operation: first whether the client may, t
 is what the table says, then the handler.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -99,6 +100,8 @@ class Operation:
     details: str = ""
     parameters: Sequence[Parameter] = ()
     contents: Sequence[Content] = ()
+    abandonable: bool = False
+    """Who leaves before the answer takes the request back; all others are carried out."""
 
     def route(self, access: Access) -> web.RouteDef:
         """For the HTTP server."""
@@ -113,7 +116,21 @@ def _guarded(operation: Operation, access: Access) -> Handler:
             return await act(request, UNCHECKED)
         return await act(request, await access.require(request, needs))
 
-    return handle
+    async def handle_to_the_end(request: web.Request) -> web.StreamResponse:
+        return await _to_its_end(request, handle)
+
+    return handle if operation.abandonable else handle_to_the_end
+
+
+async def _to_its_end(request: web.Request, handle: Handler) -> web.StreamResponse:
+    """A client that has gone must not stop half-way what it asked for; a server that stops may."""
+    handling = asyncio.ensure_future(handle(request))
+    try:
+        return await asyncio.shield(handling)
+    except asyncio.CancelledError:
+        if request.transport is not None:
+            handling.cancel()
+        return await handling
 
 
 async def read_json(request: web.Request, model: type[_B]) -> _B:

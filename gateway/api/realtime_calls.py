@@ -50,6 +50,7 @@ class RealtimeCalls:
                 contents=[Content(SDP_TYPE), Content(FORM_TYPE, {"sdp": str, "session": Session})],
                 gives=[Gives(201, "The SDP answer.", media_type=SDP_TYPE, headers=location)],
                 fails=[404, 409, 422, 501, 502, 503],
+                abandonable=True,
             ),
             Operation(
                 id="leaveCall",

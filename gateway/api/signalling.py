@@ -69,11 +69,21 @@ class Signalling:
             if client.secret is not None:
                 await self._keys.give_back(client.secret.id)
             raise
-        if client.secret is not None:
-            await self._keys.bind(client.secret.id, placed.call_id)
+        try:
+            if client.secret is not None:
+                await self._keys.bind(client.secret.id, placed.call_id)
+        except BaseException:
+            self._end(placed.call_id)
+            raise
         if client.session is not None:
             client.session.calls.append(placed.call_id)
         return placed
+
+    def _end(self, call_id: CallId) -> None:
+        """Nobody will hear of this call."""
+        call = self._service.find(call_id)
+        if call is not None:
+            call.end(Reason.CALLER_HANGUP)
 
     def _check_open(self) -> None:
         self._require_webrtc()

@@ -43,6 +43,7 @@ class Whip:
                 contents=[Content(SDP_TYPE)],
                 gives=[Gives(201, "The SDP answer.", media_type=SDP_TYPE, headers=location)],
                 fails=[404, 422, 501, 502, 503],
+                abandonable=True,
             ),
             Operation(
                 id="describeWhip",

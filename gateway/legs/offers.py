@@ -19,6 +19,8 @@ from gateway.wire import card as wire
 OFFER_TIMEOUT_S: Final = 5.0
 """A card that has not answered by then does not serve."""
 
+_NOBODY: Final = "nobody waits for the answer"
+
 log = get_logger()
 
 
@@ -86,6 +88,11 @@ class Offers:
         except TimeoutError as exc:
             log.error("a card did not answer an offer", card=link.card, request=request)
             raise OfferFailedError(504, "the line card did not answer in time") from exc
+        except asyncio.CancelledError:
+            if waiting.settled.done() and not waiting.settled.cancelled() and not waiting.settled.exception():
+                # The one who asked left in the moment in which the leg became a call.
+                waiting.settled.result()[0].close(408, _NOBODY)
+            raise
         finally:
             del self._waiting[request]
             self._undo(link, request)
@@ -99,7 +106,7 @@ class Offers:
 
     def _refuse(self, link: CardLink, leg: LegId) -> None:
         self._unwanted.add((link.card, leg))
-        link.send(wire.pack_control(wire.Hangup(leg, 408, "nobody waits for the answer")))
+        link.send(wire.pack_control(wire.Hangup(leg, 408, _NOBODY)))
 
     # ---- from the card ------------------------------------------------------------------------
 

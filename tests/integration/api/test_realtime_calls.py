@@ -85,6 +85,8 @@ async def test_instructions_of_the_session_reach_the_agent(rig: Rig) -> None:
         ("", OFFER.replace("a=group:BUNDLE 0 1\r\n", ""), 422, "BUNDLE"),
         ("", OFFER.replace("a=ice-ufrag:abcd\r\n", ""), 400, "ice-ufrag"),
         ("", OFFER.replace("a=fingerprint:sha-256 00\r\n", ""), 400, "fingerprint"),
+        ("", OFFER.replace("a=fingerprint:sha-256", "a=fingerprint:md5"), 422, "fingerprint"),
+        ("", OFFER.replace("UDP/TLS/RTP/SAVPF", "RTP/AVP"), 422, "not encrypted"),
         ("", OFFER + "a" * 70_000, 413, "65536"),
         ("?agent=nobody", OFFER, 404, "no agent"),
         ("?to=12345", OFFER, 404, "takes this call"),
@@ -190,6 +192,38 @@ async def test_whoever_leaves_before_the_answer_leaves_nothing(rig: Rig) -> None
     with pytest.raises(AssertionError, match="went away"):
         await asking
     assert rig.service.live == 0
+
+
+@pytest.mark.parametrize("way", ["/v1/realtime/calls?to=seller", "/whip/seller"])
+async def test_a_client_that_drops_its_request_leaves_no_peer_behind(rig: Rig, way: str) -> None:
+    rig.card.silent = True
+    asking = asyncio.create_task(rig.place(way))
+    await rig.card.until(lambda: len(rig.card.offers) == 1)
+    await abandon(asking, rig)
+    rig.card.accept(rig.card.offers[0])
+    await rig.card.until(lambda: not rig.card.legs)
+    assert rig.service.live == 0
+    assert rig.ended.empty(), "it never was a call"
+
+
+async def test_what_else_was_asked_for_is_done_though_nobody_waits_for_it(rig: Rig) -> None:
+    location = await rig.place()
+    _, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
+    head = (
+        f"POST {location}/hangup HTTP/1.1\r\nHost: 127.0.0.1:{rig.server.port}\r\nContent-Length: 0\r\n\r\n"
+    )
+    writer.write(head.encode())
+    writer.close()
+    assert (await rig.record()).reason is Reason.ADMIN_HANGUP
+
+
+async def abandon(asking: asyncio.Task[str], rig: Rig) -> None:
+    """Close the connection of a request, and see that the server has noticed."""
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    async with rig.http.get(f"{rig.base}/healthz") as response:
+        assert response.status == 200
 
 
 async def test_the_official_sdk_makes_secrets_and_calls(rig: Rig) -> None:

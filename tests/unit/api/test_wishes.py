@@ -70,15 +70,42 @@ def test_what_is_no_sdp_is_one_error(text: str) -> None:
         check_offer(text)
 
 
-def test_line_ends_do_not_matter() -> None:
-    lines = [
+def offered(audio: str = "UDP/TLS/RTP/SAVPF", *fingerprints: str) -> list[str]:
+    """Lines of an offer."""
+    return [
         "v=0",
         "o=- 1 1 IN IP4 0.0.0.0",
-        "m=audio 9 X 0",
+        f"m=audio 9 {audio} 0",
         "a=ice-ufrag:a",
         "a=ice-pwd:b",
-        "a=fingerprint:c",
+        *(f"a=fingerprint:{each}" for each in fingerprints or ("sha-256 00",)),
     ]
+
+
+@pytest.mark.parametrize(
+    "profile", ["UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/TLS/RTP/SAVPF", "RTP/SAVPF"]
+)
+def test_audio_is_encrypted(profile: str) -> None:
+    check_offer("\n".join(offered(profile)))
+
+
+@pytest.mark.parametrize("profile", ["RTP/AVP", "RTP/AVPF", "UDP/TLS/RTP/AVP", "X", "udp/tls/rtp/savpf"])
+def test_audio_that_would_be_open_is_refused(profile: str) -> None:
+    with pytest.raises(BadWishError, match="not encrypted") as caught:
+        check_offer("\n".join(offered(profile)))
+    assert caught.value.status == 422
+
+
+def test_one_fingerprint_that_can_be_trusted_is_enough() -> None:
+    check_offer("\n".join(offered("RTP/SAVPF", "md5 00", "SHA-256 00")))
+    for bad in (("md5 00",), ("sha-1 00", "md2 00"), ("sha-256",), ("",)):
+        with pytest.raises(BadWishError) as caught:
+            check_offer("\n".join(offered("RTP/SAVPF", *bad)))
+        assert (caught.value.status, "fingerprint" in str(caught.value)) == (422, True), bad
+
+
+def test_line_ends_do_not_matter() -> None:
+    lines = offered()
     check_offer("\n".join(lines))
     check_offer("\r\n".join(lines))
     with pytest.raises(BadWishError):

@@ -83,6 +83,9 @@ def test_video_and_second_audio_are_refused_and_the_rest_served() -> None:
         (offer(AUDIO, CHANNEL, without="a=ice-ufrag"), 400, "ice-ufrag"),
         (offer(AUDIO, CHANNEL, without="a=ice-pwd"), 400, "ice-pwd"),
         (offer(AUDIO, CHANNEL, without="a=fingerprint"), 400, "fingerprint"),
+        (offer(AUDIO, CHANNEL, instead=("sha-256 AB", "md5 AB")), 422, "one of sha-256, sha-384, sha-512"),
+        (offer(AUDIO, CHANNEL, instead=("sha-256 AB", "sha-256 no")), 400, "fingerprint"),
+        (offer(AUDIO, CHANNEL, instead=("UDP/TLS/RTP/SAVPF", "RTP/AVP")), 422, "not encrypted"),
         (offer(AUDIO, CHANNEL, without="a=setup"), 400, "setup"),
         (offer(AUDIO, CHANNEL, without="a=rtcp-mux"), 422, "rtcp-mux"),
         (offer(AUDIO, CHANNEL, instead=("a=sendrecv", "a=inactive")), 422, "inactive"),
@@ -97,6 +100,11 @@ def test_other_offers_are_refused_with_a_reason(text: str, status: int, reason: 
     with pytest.raises(OfferError, match=reason) as caught:
         check_offer(text)
     assert caught.value.status == status
+
+
+def test_one_fingerprint_that_can_be_trusted_is_enough() -> None:
+    old = "a=fingerprint:md5 AB\r\na=fingerprint:SHA-256 "
+    assert old in check_offer(offer(AUDIO, CHANNEL, instead=("a=fingerprint:sha-256 ", old))).sdp
 
 
 @given(st.integers(0, len(BROWSER)), st.text(max_size=20), st.integers(0, 60))
