@@ -9,10 +9,13 @@ from msgspec import Meta
 from gateway.calls.meeting import Left
 from gateway.calls.tool_own import check_as, checked
 from gateway.calls.tools import TRANSFER_CALL, Tool, ToolAnswer, ToolFailedError
-from gateway.core.targets import allowed
+from gateway.core.targets import allowed, names_one
 from gateway.dialplan.runtime import StepFailedError
 
 _RING_S: Final = 30.0
+_PATTERNS: Final = (
+    "There X is a digit from 0 to 9, Z from 1 to 9, N from 2 to 9, and * at the end is anything."
+)
 
 HandOver = Callable[[tuple[str, ...], float], Awaitable[Left]]
 
@@ -23,12 +26,11 @@ class _Arguments(msgspec.Struct, frozen=True):
 
 def transfer_tool(allow: tuple[str, ...], hand_over: HandOver) -> Tool:
     """The function, for the targets that the dialplan allows in this conversation."""
-    exact = [target for target in allow if not target.endswith("*")]
     target: dict[str, object] = {"type": "string", "description": "Whom to connect the caller with."}
-    if len(exact) == len(allow):
-        target["enum"] = exact
+    if all(names_one(each) for each in allow):
+        target["enum"] = list(allow)
     else:
-        target["description"] = f"Whom to connect the caller with; allowed: {', '.join(allow)}"
+        target["description"] = f"Whom to connect the caller with; allowed: {', '.join(allow)}. {_PATTERNS}"
 
     async def run(arguments: dict[str, Any]) -> ToolAnswer:
         wanted = checked(arguments, _Arguments).target

@@ -103,6 +103,11 @@ def is_pattern(text: str) -> bool:
     return bool(text) and text.isprintable() and " " not in text and "*" not in text[:-1]
 
 
+def names_one(pattern: str) -> bool:
+    """Whether a pattern of `allowed` can mean nothing but itself."""
+    return not pattern.endswith("*") and _CLASSES.keys().isdisjoint(pattern)
+
+
 def allowed(user: str, patterns: tuple[str, ...]) -> bool:
     """Whether a user may be dialled: one pattern names it.
 

@@ -1,12 +1,12 @@
 """The files of a plan, read and put together by kind, before anything is made of them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.config.document import Document, KeyPath
 from gateway.dialplan.block import Block
 from gateway.dialplan.models import PlanFile
+from gateway.dialplan.salvage import Salvaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,31 @@ class Named:
     document: Document
     path: KeyPath
     entry: Any
+
+
+@dataclass(slots=True)
+class Doubts:
+    """What of a plan is not what its author wrote, because of mistakes: checks conclude nothing from it."""
+
+    routes: set[int] = field(default_factory=set)
+    """Numbers of routes whose name or conditions are not certain."""
+    gaps: set[int] = field(default_factory=set)
+    """Ahead of the routes with these numbers others may be missing."""
+    cases: set[tuple[str, int]] = field(default_factory=set)
+    """Cases that mean nothing: file and number."""
+    lists: set[str] = field(default_factory=set)
+    """Lists of numbers that lack some."""
+    hours: set[str] = field(default_factory=set)
+    """Opening hours that are not known."""
+    steps: bool = False
+    """Steps are missing somewhere."""
+    defaults: bool = False
+    """Time zone and country of the plan may be others."""
+
+    @property
+    def first_route(self) -> int | None:
+        """From the route with this number on nobody can say which one takes a call; None: all are certain."""
+        return 0 if self.defaults else min(self.routes | self.gaps, default=None)
 
 
 @dataclass(slots=True)
@@ -30,15 +55,28 @@ class Parts:
     flows: dict[str, Named] = field(default_factory=dict)
     routes: list[Named] = field(default_factory=list)
     defaults: Named | None = None
-    unread: list[Document] = field(default_factory=list)
-    """Files with mistakes in their shape."""
     blocks: list[Block] = field(default_factory=list)
-    """Everything that was compiled, also of files with mistakes."""
+    """Everything that was compiled."""
+    doubts: Doubts = field(default_factory=Doubts)
+    lost_files: int = 0
+    """Files that could not be read."""
 
-    def names(self, kind: str, entries: Mapping[str, Named]) -> tuple[str, ...]:
-        """Names of a kind, those in files with mistakes included."""
-        found = dict.fromkeys(entries)
-        for document in self.unread:
-            raw = document.data.get(kind) if isinstance(document.data, dict) else None
-            found.update(dict.fromkeys(raw if isinstance(raw, dict) else ()))
-        return tuple(found)
+    def add_file(self, document: Document, salvaged: Salvaged) -> None:
+        """Take a file's routes, and what is not certain about the file; the rest is merged afterwards."""
+        doubts, first = self.doubts, len(self.routes)
+        self.documents.append(document)
+        self.files.append(salvaged.file)
+        for number, entry in enumerate(salvaged.file.routes):
+            self.routes.append(Named(document, ("routes", number), entry))
+        doubts.routes |= {first + number for number in salvaged.routes}
+        doubts.gaps |= {first} if salvaged.routes_lost else set()
+        doubts.cases |= {(document.file, number) for number in salvaged.cases}
+        doubts.lists |= salvaged.lists
+        doubts.steps = doubts.steps or salvaged.steps_lost
+        doubts.defaults = doubts.defaults or salvaged.defaults_lost
+
+    def lose_file(self) -> None:
+        """The next file cannot be read at all."""
+        self.doubts.gaps.add(len(self.routes))
+        self.doubts.steps = True
+        self.lost_files += 1

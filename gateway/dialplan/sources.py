@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.config.loader import read_bytes
 from gateway.config.problems import ConfigError, Problem, show
+from gateway.media.sounds import wav_fault
 
 SUFFIXES: Final = (".yaml", ".yml")
 MAX_FILES: Final = 200
@@ -78,6 +79,13 @@ class Sources:
         except (OSError, ValueError):
             there = False
         return "" if there else f"{show(relative)}, and there is no such file"
+
+    def unplayable(self, relative: str) -> str:
+        """What is wrong with a sound named in the plan; empty: it can be played."""
+        if wrong := Sources.exists(self, relative):
+            return wrong
+        fault = wav_fault(self.directory / relative)
+        return f"{show(relative)}, {fault}" if fault else ""
 
     def text(self, relative: str) -> str:
         """Content of a file that `exists`. Raises `ConfigError`."""

@@ -4,6 +4,7 @@ A step decides nothing about order. Its `run` returns an `Outcome`: go on, take 
 or jump to a flow; the interpreter (`gateway.dialplan.interpreter`) does that.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Protocol, Self
@@ -17,7 +18,8 @@ from gateway.config.section import Expected, Section, unfit
 from gateway.dialplan.language.words import ONE_OR_MORE, Action, AnyText, Language, Seconds, or_this
 from gateway.dialplan.runtime import CallControl, FailureKind, Prompt
 
-ReferenceKind = Literal["agent", "flow", "prompt", "file", "target"]
+ReferenceKind = Literal["agent", "flow", "prompt", "file", "target", "targets"]
+"""targets: a pattern of targets."""
 
 TIMED_FAILURES: tuple[FailureKind, ...] = ("caller_silent", "max_duration", "no_answer", "timeout")
 """Failures that come only after time has passed, so that a loop by way of them is no fast loop."""
@@ -196,9 +198,9 @@ class Step(Section):
         """Its line in `explain`, without the word."""
         return ""
 
+    @abstractmethod
     async def run(self, call: CallControl, scene: Scene) -> Outcome:
         """Do it. Raises `StepFailedError`."""
-        raise NotImplementedError
 
 
 class FailingStep(Step):

@@ -1,1 +1,1 @@
-"""What can be wrong with a plan whose files are each well written. Pure."""
+"""What can be wrong with a plan as a whole. Pure."""

@@ -15,9 +15,12 @@ SPLIT: Final = "split"
 
 def check_flows(plan: Dialplan, parts: Parts) -> list[Problem]:
     """Everything that is wrong with the way steps lead to each other."""
+    dead = [problem for block in parts.blocks for problem in _dead_steps(block)]
+    if parts.doubts.steps:
+        return dead
     return [
         *_unreachable_flows(plan, parts),
-        *(problem for block in parts.blocks for problem in _dead_steps(block)),
+        *dead,
         *_fast_loops(plan.flows),
         *_silent_routes(plan, parts),
         *_missing_splits(plan, parts),

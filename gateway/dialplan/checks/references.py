@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator
 from gateway.config.document import Document, KeyPath
 from gateway.config.problems import Problem, show
 from gateway.config.validate import nearest
-from gateway.core.targets import PersonTarget, Target, TargetError, allowed, parse_target
+from gateway.core.targets import PersonTarget, Target, TargetError, allowed, names_one, parse_target
 from gateway.dialplan.block import PlacedStep, all_steps
 from gateway.dialplan.language.variables import BUILT_IN, REFERENCE, names_in
 from gateway.dialplan.parts import Parts
 from gateway.dialplan.sources import Sources
 from gateway.dialplan.step import Reference
 from gateway.dialplan.surroundings import Surroundings
+from gateway.media.sounds import WAV_EXPECTED
 
 
 def check_references(parts: Parts, sources: Sources, surroundings: Surroundings) -> list[Problem]:
@@ -23,9 +24,9 @@ def check_references(parts: Parts, sources: Sources, surroundings: Surroundings)
             for reference in placed.step.references():
                 problems += checker.problems(placed, reference)
     for name, named in parts.prompts.items():
-        if named.entry.file and (wrong := sources.exists(named.entry.file)):
+        if named.entry.file and (wrong := sources.unplayable(named.entry.file)):
             path = ("prompts", name, "file")
-            problems.append(named.document.problem(path, found=wrong, expected="a WAV file"))
+            problems.append(named.document.problem(path, found=wrong, expected=WAV_EXPECTED))
     return [*problems, *_trunks(parts, surroundings), *_variables(parts, surroundings)]
 
 
@@ -33,8 +34,8 @@ class _Checker:
     """Looks words up."""
 
     def __init__(self, parts: Parts, sources: Sources, surroundings: Surroundings) -> None:
-        self._prompts = parts.names("prompts", parts.prompts)
-        self._flows = parts.names("flows", parts.flows)
+        self._prompts = tuple(parts.prompts)
+        self._flows = tuple(parts.flows)
         self._sources = sources
         self._surroundings = surroundings
         self._split_words = {
@@ -53,10 +54,12 @@ class _Checker:
             case "agent" if self._surroundings.agents:
                 yield from self._agent(placed.document, path, word)
             case "file":
-                if wrong := self._sources.exists(word):
-                    yield placed.document.problem(path, found=wrong, expected="a WAV file")
+                if wrong := self._sources.unplayable(word):
+                    yield placed.document.problem(path, found=wrong, expected=WAV_EXPECTED)
             case "target":
-                yield from self._target(placed.document, path, word)
+                yield from self._target(placed.document, path, word, exact="${" not in word)
+            case "targets" if not word.endswith("*"):
+                yield from self._target(placed.document, path, word, exact=names_one(word))
             case _:
                 return
 
@@ -80,22 +83,22 @@ class _Checker:
             expected = f"{what} ({', '.join(known) or 'there is none'})"
             yield document.problem(path, found=show(word), expected=expected, hint=nearest(word, known))
 
-    def _target(self, document: Document, path: KeyPath, word: str) -> Iterator[Problem]:
-        has_variable = "${" in word
+    def _target(self, document: Document, path: KeyPath, word: str, *, exact: bool) -> Iterator[Problem]:
+        """exact: all of the user is known."""
         try:
             target = parse_target(REFERENCE.sub("0", word))
         except TargetError:
             expected = "sip:USER@TRUNK, NUMBER@TRUNK, tel:+NUMBER or webrtc:NAME"
             yield document.problem(path, found=show(word), expected=expected)
             return
-        if wrong := self._unreachable(target, has_variable):
+        if wrong := self._unreachable(target, exact):
             found, expected, hint = wrong
             yield document.problem(path, found=found, expected=expected, hint=hint)
 
-    def _unreachable(self, target: Target, has_variable: bool) -> tuple[str, str, str] | None:
+    def _unreachable(self, target: Target, exact: bool) -> tuple[str, str, str] | None:
         users, trunks = self._surroundings.users, self._surroundings.trunks
         if isinstance(target, PersonTarget):
-            if users is None or has_variable or target.user in users:
+            if users is None or not exact or target.user in users:
                 return None
             expected = f"a person of the configuration ({', '.join(users) or 'there is none'})"
             return show(target.user), expected, nearest(target.user, users)
@@ -105,7 +108,7 @@ class _Checker:
             expected = f"a trunk of the configuration ({', '.join(trunks) or 'there is none'})"
             return show(target.trunk), expected, nearest(target.trunk, trunks)
         names = tuple(trunks) if target.trunk is None else (target.trunk,)
-        if has_variable or any(allowed(target.user, trunks[name].allow) for name in names):
+        if not exact or any(allowed(target.user, trunks[name].allow) for name in names):
             return None
         where = f"trunks.{target.trunk}.allow" if target.trunk else "allow of a trunk"
         return show(target.user), f"a user that {where} of the configuration names", ""
@@ -137,14 +140,11 @@ def _variables(parts: Parts, surroundings: Surroundings) -> Iterator[Problem]:
     known = {*BUILT_IN, *surroundings.variables}
     for file in parts.files:
         known.update(file.variables)
-    for document in parts.unread:
-        raw = document.data.get("variables") if isinstance(document.data, dict) else None
-        known.update(str(name) for name in (raw if isinstance(raw, list) else ()))
     for block in parts.blocks:
         for placed in all_steps(block):
             known.update(placed.step.assigns())
     listed = ", ".join(sorted(known))
-    for document in (*parts.documents, *parts.unread):
+    for document in parts.documents:
         for path, text in document.texts.items():
             if "${" not in text:
                 continue

@@ -15,7 +15,7 @@ _LAST_CHAR: Final = chr(0x10FFFF)
 
 def check_routes(plan: Dialplan, parts: Parts) -> list[Problem]:
     """Everything that is wrong with the order and the numbers of routes."""
-    shadowed = dict(_shadowed(plan))
+    shadowed = dict(_shadowed(plan, parts.doubts.routes))
     problems = [_shadow_problem(plan, parts, number, by) for number, by in shadowed.items()]
     problems += _repeated_numbers(plan, parts)
     problems += _overlapping(plan, parts, shadowed)
@@ -54,10 +54,12 @@ def _literals(condition: NumberCondition | None) -> set[str]:
     return {pattern.literal for pattern in condition.patterns}
 
 
-def _shadowed(plan: Dialplan) -> Iterator[tuple[int, int]]:
+def _shadowed(plan: Dialplan, doubtful: set[int]) -> Iterator[tuple[int, int]]:
     """Numbers of routes that no call reaches, each with the route that takes all of them."""
     earlier = _Earlier()
     for number, route in enumerate(plan.routes):
+        if number in doubtful:
+            continue
         for before in earlier.may_cover(route):
             if plan.routes[before].conditions.covers(route.conditions):
                 yield number, before
@@ -79,7 +81,9 @@ def _shadow_problem(plan: Dialplan, parts: Parts, number: int, by: int) -> Probl
 
 def _repeated_numbers(plan: Dialplan, parts: Parts) -> Iterator[Problem]:
     """A number that stands twice in one `to`."""
-    for route, named in zip(plan.routes, parts.routes, strict=True):
+    for number, (route, named) in enumerate(zip(plan.routes, parts.routes, strict=True)):
+        if number in parts.doubts.routes:
+            continue
         seen: set[str] = set()
         for index, entry in enumerate(named.entry.match.to or ()):
             if entry.kind == "pattern" and entry.word in seen:
@@ -98,7 +102,7 @@ def _overlapping(plan: Dialplan, parts: Parts, shadowed: dict[int, int]) -> Iter
     patterns = [
         (pattern, number)
         for number, route in enumerate(plan.routes)
-        if route.conditions.to is not None and number not in shadowed
+        if route.conditions.to is not None and number not in parts.doubts.routes and number not in shadowed
         for pattern in route.conditions.to.patterns
     ]
     patterns.sort(key=lambda each: each[0].literal)

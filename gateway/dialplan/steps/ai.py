@@ -56,6 +56,8 @@ class AiStep(FailingStep):
         """As `Step` says."""
         if self.agent is not None:
             yield Reference("agent", self.agent, ("agent",))
+        for index, targets in enumerate(self.allow):
+            yield Reference("targets", targets, ("allow", index) if len(self.allow) > 1 else ("allow",))
 
     def describe(self) -> str:
         """As `Step` says."""

@@ -13,6 +13,7 @@ from gateway.core.targets import (
     allowed,
     escaped_user,
     is_pattern,
+    names_one,
     parse_target,
 )
 
@@ -132,3 +133,12 @@ def test_what_is_no_pattern(text: str) -> None:
 @pytest.mark.parametrize("text", ["*", "+49*", "op1", "2XX"])
 def test_what_is_a_pattern(text: str) -> None:
     assert is_pattern(text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "one"),
+    [("sip:op1@pbx", True), ("tel:+4930", True), ("", True), ("+49*", False), ("*", False)]
+    + [(f"30{letter}", False) for letter in "XZN"],
+)
+def test_whether_a_pattern_is_a_single_user(pattern: str, one: bool) -> None:
+    assert names_one(pattern) is one

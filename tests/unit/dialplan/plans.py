@@ -1,5 +1,6 @@
 """Small plans for tests."""
 
+import wave
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +27,28 @@ def write(directory: Path, text: str, name: str = "main.yaml") -> Path:
     """A plan file; `version: 1` is put ahead of it."""
     (directory / name).write_text(f"version: 1\n{text}")
     return directory
+
+
+def one(do: str, rest: str = "") -> str:
+    """A plan of one route for every call."""
+    return f'routes: [{{name: r, match: {{to: "*"}}, do: {do}}}]\n{rest}'
+
+
+def two(first: str, second: str) -> str:
+    """A plan of two routes with these conditions."""
+    return (
+        f"routes:\n  - {{name: a, match: {first}, do: [ai]}}\n  - {{name: b, match: {second}, do: [ai]}}\n"
+        'lists: {l: ["1"], m: ["2"]}\nhours: {h: {daily: open}, i: {daily: closed}}\n'
+    )
+
+
+def write_wav(path: Path) -> None:
+    """A tenth of a second of silence."""
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(1600))
 
 
 def load(directory: Path, text: str, surroundings: Surroundings = SURROUNDINGS) -> Dialplan:

@@ -17,7 +17,7 @@ from gateway.dialplan.runtime import (
     TalkRequest,
 )
 from gateway.dialplan.steps import STEPS
-from tests.unit.dialplan.plans import load, mistakes, run
+from tests.unit.dialplan.plans import load, mistakes, run, write_wav
 from tests.unit.dialplan.scripted_call import ScriptedCall, failure
 
 REST = """
@@ -54,7 +54,7 @@ async def test_answer_ring_and_wait(tmp_path: Path) -> None:
 
 
 async def test_play_and_say(tmp_path: Path) -> None:
-    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    write_wav(tmp_path / "a.wav")
     steps = (
         "{play: menu}",
         "{play: [menu, {file: a.wav}]}",
