@@ -39,6 +39,8 @@ IDLE_S: Final = 30.0
 """A flow without a word from its client is forgotten; browsers check theirs every 2.5 s."""
 SILENT_S: Final = 1.0
 """A routed client that is silent for this long makes room for another address of the same peer."""
+ABANDONED_S: Final = 5.0
+"""A full table gives up who has been silent for this long: two checks of a browser's have not come."""
 ANSWER_S: Final = 5.0
 """A card's answer that comes later is not waited for."""
 MAX_ASKED: Final = 4096
@@ -268,7 +270,7 @@ class FlowTable:
                 return None
             self._remove(flow)
         self._make_room(port)
-        if len(self._flows) >= self._max_flows:
+        if len(self._flows) >= self._max_flows and not self._give_up_silent(now):
             self._drop("full")
             return None
         flow = _Flow(asked.client, port, now, isinstance(asked.client, int), asked.credit_bytes)
@@ -288,6 +290,15 @@ class FlowTable:
         if peer is not None and len(peer.flows) >= FLOWS_PER_PEER:
             others = [flow for flow in peer.flows if flow is not peer.routed]
             self._remove(min(others, key=lambda flow: flow.heard_at))
+
+    def _give_up_silent(self, now: float) -> bool:
+        """Short calls follow each other faster than their flows expire; False if all are in use."""
+        silent = min(self._flows.values(), key=lambda flow: flow.heard_at)
+        if now - silent.heard_at < ABANDONED_S:
+            return False
+        self.counters["relay_flows_expired_total"] += 1
+        self._remove(silent)
+        return True
 
     def _remove(self, flow: _Flow) -> None:
         del self._flows[flow.client]

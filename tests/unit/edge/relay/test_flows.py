@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.edge.relay.flows import (
+    ABANDONED_S,
     ANSWER_S,
     FLOWS_PER_PEER,
     IDLE_S,
@@ -318,6 +319,19 @@ def test_one_peer_can_not_fill_the_table() -> None:
         stage.check(("198.51.100.9", number))
     assert stage.table.flows == FLOWS_PER_PEER
     assert stage.down() == _ALICE
+
+
+def test_a_full_table_gives_up_who_has_left() -> None:
+    stage = _Stage(max_flows=2)
+    stage.check(_ALICE)
+    stage.check(_ALICE_MOVED)
+    stage.now += ABANDONED_S / 2
+    stage.up(_ALICE)
+    stage.now += ABANDONED_S / 2
+    stage.check(_MALLORY, port=_OTHER_CARD)
+    assert stage.dropped("full") == 0
+    assert stage.table.confirmed(_ALICE), "it was heard lately"
+    assert not stage.table.confirmed(_ALICE_MOVED)
 
 
 def test_a_full_table_takes_nobody_in() -> None:
