@@ -25,6 +25,9 @@ class PhoneLadderConfig(_Ladder):
     """What calls may change to, best first; of these what the far end offers and sip.codecs allows."""
     most_ptime_ms: Literal[20, 40, 60] = 60
     """Longest packets."""
+    lossy: Literal["best", "ilbc"] = "best"
+    """Against loss without thinness. best: the codec with the best predicted MOS at this loss, counting on
+    phones that hide loss in G.711 as our decoder does; ilbc: iLBC always, for phones that don't."""
 
 
 class PeerLadderConfig(_Ladder):

@@ -10,6 +10,7 @@ from typing import Any
 from gateway.backends import contract as ai
 from gateway.calls.agent_link import Breakers
 from gateway.calls.dialling import Dialler, NoDialler
+from gateway.calls.line.ladders import Ladders
 from gateway.calls.parts import CallSettings
 from gateway.calls.queues import CallQueues
 from gateway.calls.ticker import Ticker
@@ -108,6 +109,7 @@ def surroundings(
     dialler: Dialler | None = None,
     queues: CallQueues | None = None,
     recordings: Path | None = None,
+    ladders: Ladders | None = None,
 ) -> CallSettings:
     """Settings for calls on a virtual loop."""
     return CallSettings(
@@ -122,6 +124,7 @@ def surroundings(
         ticker=Ticker(),
         clock=clock,
         recordings=recordings or Path("recordings"),
+        ladders=ladders or Ladders(),
         in_thread=at_once,
     )
 

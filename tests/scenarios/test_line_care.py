@@ -6,7 +6,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
+from gateway.calls.line.ladders import Ladders
 from gateway.calls.oai_requests import PeerStats
+from gateway.core.ladder.sip import SipSettings
 from gateway.core.record import CallRecord
 from gateway.core.record import TimelineKind as K
 from gateway.legs.loopback import LoopbackLeg
@@ -14,6 +16,7 @@ from gateway.wire import card as wire
 from tests.scenarios.stage import Stage
 
 PHONE = ("PCMU/20", "PCMU/40", "PCMU/60", "ILBC/30", "ILBC/60", "GSM/20", "GSM/40", "GSM/60")
+TO_ILBC = Ladders(phone=SipSettings(lossy="ilbc"))
 PEER = ("32k/20ms", "24k/40ms", "20k/60ms", "12k/60ms")
 
 
@@ -65,7 +68,7 @@ def clock() -> float:
 
 async def test_a_phone_goes_down_to_ilbc_and_back() -> None:
     leg, network = phone(clock)
-    async with Stage(leg=leg) as stage:
+    async with Stage(leg=leg, ladders=TO_ILBC) as stage:
         await stage.talking()
         await stage.later(10_000)
         assert steps(stage) == []
@@ -90,7 +93,7 @@ async def test_a_phone_goes_down_to_ilbc_and_back() -> None:
 async def test_a_far_end_that_refuses_keeps_its_codec_and_its_peace() -> None:
     leg, network = phone(clock)
     leg.peer.answers_tiers_with = 488
-    async with Stage(leg=leg) as stage:
+    async with Stage(leg=leg, ladders=TO_ILBC) as stage:
         await stage.talking()
         network.loss = 0.06
         await stage.later(60_000)
@@ -103,7 +106,7 @@ async def test_a_far_end_that_refuses_keeps_its_codec_and_its_peace() -> None:
 async def test_glare_is_tried_again() -> None:
     leg, network = phone(clock)
     leg.peer.answers_tiers_with = 491
-    async with Stage(leg=leg) as stage:
+    async with Stage(leg=leg, ladders=TO_ILBC) as stage:
         await stage.talking()
         network.loss = 0.06
         while not leg.tiers_wanted:
@@ -118,7 +121,7 @@ async def test_glare_is_tried_again() -> None:
 async def test_no_answer_is_waited_for_and_then_left_alone() -> None:
     leg, network = phone(clock)
     leg.peer.answers_tiers_with = 0
-    async with Stage(leg=leg) as stage:
+    async with Stage(leg=leg, ladders=TO_ILBC) as stage:
         await stage.talking()
         network.loss = 0.06
         await stage.later(80_000)
@@ -128,7 +131,7 @@ async def test_no_answer_is_waited_for_and_then_left_alone() -> None:
 
 async def test_nothing_is_asked_of_a_phone_that_holds() -> None:
     leg, network = phone(clock)
-    async with Stage(leg=leg) as stage:
+    async with Stage(leg=leg, ladders=TO_ILBC) as stage:
         await stage.talking()
         leg.peer.hold(True)
         network.loss = 0.06
@@ -142,7 +145,7 @@ async def test_nothing_is_asked_of_a_phone_that_holds() -> None:
 
 async def test_nothing_is_asked_while_a_transfer_is_under_way() -> None:
     leg, network = phone(clock)
-    async with Stage(leg=leg) as stage:
+    async with Stage(leg=leg, ladders=TO_ILBC) as stage:
         await stage.talking()
         leg.peer.transfer_progress(100, "Trying", final=False)
         network.loss = 0.06
@@ -151,6 +154,42 @@ async def test_nothing_is_asked_while_a_transfer_is_under_way() -> None:
         leg.peer.transfer_progress(486, "Busy Here", final=True)
         await stage.later(15_000)
         assert leg.tiers_wanted == ["ILBC/30"]
+        await hung_up(stage)
+
+
+async def test_a_phone_on_a_thin_path_goes_down_to_ilbc_and_back() -> None:
+    leg, network = phone(clock)
+    async with Stage(leg=leg) as stage:
+        await stage.talking()
+        await stage.later(10_000)
+        network.delay_rise_ms, network.loss = 200.0, 0.04
+        await stage.later(6_000)
+        assert steps(stage) == [("PCMU/20", "ILBC/30")]
+        network.delay_rise_ms, network.loss = 0.0, 0.0
+        await stage.later(40_000)
+        assert steps(stage) == [("PCMU/20", "ILBC/30"), ("ILBC/30", "PCMU/20")]
+        assert "thin" in str(stage.events(K.TIER)[0].fields["reason"])
+        await hung_up(stage)
+
+
+async def test_fewer_bits_are_tried_against_loss_and_given_up_where_they_do_not_help() -> None:
+    leg, network = phone(clock)
+    async with Stage(leg=leg) as stage:
+        await stage.talking()
+        network.loss = 0.1
+        await stage.later(60_000)
+        assert steps(stage) == [("PCMU/20", "ILBC/30"), ("ILBC/30", "PCMU/20")]
+        assert "did not help" in str(stage.events(K.TIER)[1].fields["reason"])
+        await hung_up(stage)
+
+
+async def test_a_little_loss_changes_nothing() -> None:
+    leg, network = phone(clock)
+    async with Stage(leg=leg) as stage:
+        await stage.talking()
+        network.loss = 0.04
+        await stage.later(60_000)
+        assert leg.tiers_wanted == []
         await hung_up(stage)
 
 

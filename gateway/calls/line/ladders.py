@@ -50,6 +50,7 @@ def _phone(config: PhoneLadderConfig) -> SipSettings | None:
     return SipSettings(
         codecs=tuple(codec.upper() for codec in config.codecs),
         most_ptime_ms=config.most_ptime_ms,
+        lossy=config.lossy,
         pace=PaceSettings(up_after_s=config.up_after_s),
     )
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway.core.ladder.commands import SipCoding
+from gateway.core.quality.codecs import codec_profile
+from gateway.core.quality.emodel import equipment_impairment, rating
 
 Family = Literal["wideband", "g711", "robust", "frugal"]
 """robust: each packet decodes by itself · frugal: fewest bits."""
@@ -15,6 +17,13 @@ _WORTHWHILE: Final = 0.9
 """A change must bring the rate down to this share at least."""
 _ALIKE: Final = 1.05
 """Rates that differ by less are the same."""
+_WIDER: Final = 1.5
+"""A codec that bears loss better may take so many times the rate; it has fewer bits than a path that
+carried G.711."""
+_HEARD: Final = 3.0
+"""Points of R from which a change is worth asking for: a tenth of MOS."""
+_NEAR_MS: Final = 40.0
+"""Delay of a path of which only the coding's share matters."""
 _OVERHEAD: Final = 0.4
 """Share of headers from which longer packets are tried before fewer bits of speech."""
 
@@ -40,6 +49,8 @@ KNOWN: Final = tuple(_CODECS)
 
 Usable = Callable[[SipCoding], bool]
 """Whether the far end may be asked for a coding."""
+Rated = Callable[[SipCoding], float]
+"""How good a coding would be, in points of R."""
 
 
 def wire_bps(coding: SipCoding) -> float:
@@ -63,8 +74,31 @@ def _at(codec: str, least_ptime_ms: int) -> SipCoding:
     return SipCoding(codec, next((each for each in ptimes_ms if each >= least_ptime_ms), ptimes_ms[-1]))
 
 
-def against_loss(now: SipCoding, offered: Sequence[str], usable: Usable) -> SipCoding | None:
-    """The next coding that bears loss better, one family at a time; packets stay as short as they are."""
+def predicted_rating(coding: SipCoding, loss: float, burst_ratio: float = 1.0) -> float:
+    """R (ITU-T G.107) that a coding would have on a near path with this loss."""
+    profile = codec_profile(coding.codec)
+    delay_ms = _NEAR_MS + coding.ptime_ms + profile.lookahead_ms
+    bpl = profile.bpl_at(coding.ptime_ms)
+    return rating(delay_ms, equipment_impairment(profile.ie, bpl, loss, burst_ratio))
+
+
+def best_against_loss(
+    now: SipCoding, offered: Sequence[str], usable: Usable, most_ptime_ms: int, rated: Rated
+) -> SipCoding | None:
+    """The coding that is rated best, of those of about as many bits; None if the gain can't be heard."""
+
+    def bearable(coding: SipCoding) -> bool:
+        as_long = coding == _at(coding.codec, now.ptime_ms)
+        short_enough = coding.ptime_ms <= max(most_ptime_ms, ptimes_ms(coding.codec)[0])
+        return short_enough and wire_bps(coding) <= (_WIDER if as_long else _ALIKE) * wire_bps(now)
+
+    others = [SipCoding(codec, each) for codec in offered if codec != now.codec for each in ptimes_ms(codec)]
+    best = max((each for each in others if bearable(each) and usable(each)), key=rated, default=None)
+    return best if best is not None and rated(best) - rated(now) >= _HEARD else None
+
+
+def robust_against_loss(now: SipCoding, offered: Sequence[str], usable: Usable) -> SipCoding | None:
+    """The next family towards iLBC, whose decoders all hide loss; packets stay as short as they are."""
     steps: dict[Family, tuple[Family, ...]] = {
         "wideband": ("g711", "robust"),
         "g711": ("robust",),
@@ -84,7 +118,7 @@ def against_thinness(
 ) -> SipCoding | None:
     """The next coding that takes less of the network: longer packets, or the codec with the fewest bits."""
     longer = _longer(now, most_ptime_ms, usable)
-    fewer = _fewer_bits(now, offered, usable)
+    fewer = fewer_bits(now, offered, usable)
     overhead = _HEADER_BITS * 1000 / now.ptime_ms / wire_bps(now)
     return (longer or fewer) if overhead >= _OVERHEAD else (fewer or longer)
 
@@ -99,9 +133,12 @@ def _longer(now: SipCoding, most_ptime_ms: int, usable: Usable) -> SipCoding | N
     return None
 
 
-def _fewer_bits(now: SipCoding, offered: Sequence[str], usable: Usable) -> SipCoding | None:
+def fewer_bits(
+    now: SipCoding, offered: Sequence[str], usable: Usable, most_share: float = _WORTHWHILE
+) -> SipCoding | None:
+    """Another codec, with the fewest bits; most_share: of the present rate, from which it counts."""
     others = [_at(codec, now.ptime_ms) for codec in offered if codec != now.codec]
-    enough = [each for each in others if wire_bps(each) <= _WORTHWHILE * wire_bps(now) and usable(each)]
+    enough = [each for each in others if wire_bps(each) <= most_share * wire_bps(now) and usable(each)]
     least_bps = min(map(wire_bps, enough), default=0.0)
     # Of those that take about the same, the one that the trunk likes best.
     return next((each for each in enough if wire_bps(each) <= _ALIKE * least_bps), None)

@@ -46,6 +46,8 @@ class Verdict:
     loss: float = 0.0
     queueing_ms: float = 0.0
     jitter_ms: float = 0.0
+    burst_ratio: float = 1.0
+    """Mean run of losses over what chance alone makes."""
 
     def describe(self) -> str:
         """In a few words, for timelines."""
@@ -59,7 +61,11 @@ def judge(report: QualityReport, thresholds: Thresholds, wire_bps: float) -> Ver
     """One direction; wire_bps: what we send on it, headers included."""
     queueing_ms = report.queueing_ms or 0.0
     return Verdict(
-        _trouble(report, queueing_ms, thresholds, wire_bps), report.loss, queueing_ms, report.jitter_ms
+        _trouble(report, queueing_ms, thresholds, wire_bps),
+        report.loss,
+        queueing_ms,
+        report.jitter_ms,
+        report.burst_ratio,
     )
 
 

@@ -150,9 +150,8 @@ class QualityMonitor:
         coding = self.coding
         rtt_ms = self._settings.assumed_rtt_ms if self._rtt_ms is None else self._rtt_ms
         one_way_ms = rtt_ms / 2 + coding.ptime_ms + coding.profile.lookahead_ms + jitter_buffer_ms
-        r = rating(
-            one_way_ms, equipment_impairment(coding.profile.ie, coding.profile.bpl, heard, burst_ratio)
-        )
+        bpl = coding.profile.bpl_at(coding.ptime_ms)
+        r = rating(one_way_ms, equipment_impairment(coding.profile.ie, bpl, heard, burst_ratio))
         return QualityReport(
             at_s=now,
             loss=loss,

@@ -20,7 +20,7 @@ LOSSY = Impairment(loss=0.08)
 
 async def test_a_phone_goes_down_to_ilbc_and_back_while_another_call_stays(tmp_path: Path) -> None:
     recording = tmp_path / "phone.wav"
-    quick = {"sip": {"ladder": {"up_after_s": 5}}}
+    quick = {"sip": {"ladder": {"up_after_s": 5, "lossy": "ilbc"}}}
     async with (
         echo_gateway(audio="pcmu", sections=quick) as (gateway, _backend),
         SipImpairer(LOCAL, ("127.0.0.1", gateway.sip_port)) as impairer,
@@ -57,7 +57,7 @@ async def test_a_phone_goes_down_to_ilbc_and_back_while_another_call_stays(tmp_p
 
 
 async def test_speech_is_recognised_before_during_and_after() -> None:
-    sections = {"sip": {"ladder": {"up_after_s": 5}}}
+    sections = {"sip": {"ladder": {"up_after_s": 5, "lossy": "ilbc"}}}
     async with (
         GatewayProcess(agents={"bot": {"backend": "bot"}}, sections=sections) as gateway,
         SipImpairer(LOCAL, ("127.0.0.1", gateway.sip_port)) as impairer,

@@ -1,6 +1,7 @@
 """What a hopeless line, other settings and odd orders of events lead to."""
 
 import asyncio
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -16,6 +17,7 @@ from gateway.wire import card as wire
 from tests.unit.calls.journals import Clock, journal
 
 TIERS = ("PCMU/20", "ILBC/30", "G722/20")
+TO_ILBC = Ladders(phone=SipSettings(lossy="ilbc"))
 LEG = LegId(1)
 
 
@@ -31,7 +33,7 @@ class Line:
         self.care = LineCare(
             self.party,
             self.journal,
-            ladders or Ladders(),
+            ladders or TO_ILBC,
             self.clock,
             trunk=trunk,
             on_hopeless=lambda: self.hopeless.append(self.clock.now),
@@ -103,7 +105,7 @@ async def test_a_stalled_line_is_hopeless_until_packets_come(line: Line) -> None
 
 
 async def test_a_trunk_has_its_own_ladder() -> None:
-    strict = Ladders(trunks={"pbx": SipSettings(codecs=("PCMU", "G722"))})
+    strict = replace(TO_ILBC, trunks={"pbx": SipSettings(codecs=("PCMU", "G722"))})
     for trunk, wanted in (("pbx", []), ("", ["ILBC/30"])):
         line = Line(strict, trunk)
         line.media()
@@ -144,7 +146,7 @@ async def test_quality_before_media_is_left_alone(line: Line) -> None:
 async def test_a_person_s_line_is_steered_but_not_written_down() -> None:
     line = Line()
     person = Party("person1", "person", line.leg, "")
-    line.care = LineCare(person, line.journal, Ladders(), line.clock)
+    line.care = LineCare(person, line.journal, TO_ILBC, line.clock)
     line.media()
     line.seconds(10, 0.05)
     assert line.leg.tiers_wanted == ["ILBC/30"]
@@ -158,3 +160,15 @@ async def test_a_party_passes_its_events_to_its_care(line: Line) -> None:
     line.party.on_leg_event(event)
     assert seen == [event]
     await asyncio.sleep(0)
+
+
+async def test_a_trial_in_vain_puts_off_the_word_that_nothing_helps_by_no_more_than_itself() -> None:
+    line = Line(Ladders())
+    line.media()
+    line.seconds(8, 0.4)
+    assert line.leg.tiers_wanted == ["ILBC/30"]
+    line.media("ILBC", 30)
+    line.seconds(13, 0.4)
+    assert line.leg.tiers_wanted == ["ILBC/30", "PCMU/20"]
+    line.media()
+    assert len(line.hopeless) == 1

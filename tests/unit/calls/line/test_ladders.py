@@ -26,6 +26,14 @@ def test_each_trunk_has_its_own(tmp_path: Path) -> None:
     assert ladders.for_trunk("") == SipSettings()
 
 
+def test_loss_is_answered_by_prediction_unless_told_otherwise(tmp_path: Path) -> None:
+    ladders = Ladders.of(load_text(tmp_path, TRUNK + "    ladder: {lossy: ilbc}\n"))
+    found = ladders.for_trunk("pbx")
+    assert found is not None
+    assert found.lossy == "ilbc"
+    assert ladders.for_trunk("") == SipSettings(lossy="best")
+
+
 def test_they_can_be_switched_off(tmp_path: Path) -> None:
     text = TRUNK + "    ladder: {enabled: false}\nsip: {ladder: {enabled: false}}\n"
     text += "webrtc: {ladder: {enabled: false}}\n"
@@ -41,7 +49,7 @@ def test_peers_are_steered_unless_told_otherwise(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "ladder", ["{codecs: [opus]}", "{most_ptime_ms: 80}", "{up_after_s: 1}", "{step: 1}"]
+    "ladder", ["{codecs: [opus]}", "{most_ptime_ms: 80}", "{lossy: opus}", "{up_after_s: 1}", "{step: 1}"]
 )
 def test_what_cannot_be_is_named(tmp_path: Path, ladder: str) -> None:
     (line,) = lines(tmp_path, f"sip: {{ladder: {ladder}}}\n")

@@ -176,6 +176,23 @@ def test_a_very_thin_path_costs_every_rung() -> None:
     assert [name for _, name in call.changes][:3] == ["ILBC/30", "ILBC/60", "SPEEX/60"]
 
 
+def test_a_path_that_polices_without_a_queue_is_found_out() -> None:
+    call = PhoneCall()
+    call.seconds(30, GOOD)
+    call.seconds(120, Impairment(delay_ms=30, rate_bps=64_000, queue_ms=10))
+    names = [name for _, name in call.changes]
+    assert names[0] == "ILBC/30"
+    assert call.ladder.coding == SipCoding("ILBC", 30)
+    assert names.count("PCMU/20") <= 2, call.changes
+
+
+def test_loss_by_chance_is_left_to_the_best_codec() -> None:
+    call = PhoneCall("G722")
+    call.seconds(30, GOOD)
+    call.seconds(120, Impairment(delay_ms=30, loss=0.1))
+    assert [name for _, name in call.changes] == ["PCMU/20", "ILBC/30", "PCMU/20"]
+
+
 @pytest.mark.parametrize("jitter_ms", [40.0, 80.0, 150.0])
 def test_pure_jitter_changes_no_codec(jitter_ms: float) -> None:
     phone, opus = PhoneCall(), OpusCall()

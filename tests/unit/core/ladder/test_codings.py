@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.core.ladder.codings import KNOWN, against_loss, against_thinness, family, wire_bps
+from gateway.core.ladder.codings import (
+    KNOWN,
+    against_thinness,
+    best_against_loss,
+    family,
+    predicted_rating,
+    robust_against_loss,
+    wire_bps,
+)
 from gateway.core.ladder.commands import SipCoding
 
 
@@ -35,7 +43,7 @@ def chain(now: SipCoding, offered: Sequence[str], trouble: str, most_ptime_ms: i
     while coding is not None:
         now = coding
         coding = (
-            against_loss(now, offered, yes)
+            robust_against_loss(now, offered, yes)
             if trouble == "lossy"
             else against_thinness(now, offered, yes, most_ptime_ms)
         )
@@ -95,7 +103,53 @@ def test_every_step_against_thinness_takes_less_and_only_what_is_offered(
     if lean is not None:
         assert wire_bps(lean) < wire_bps(now)
         assert lean.codec in (*offered, codec)
-    robust = against_loss(now, offered, yes)
+    robust = robust_against_loss(now, offered, yes)
     if robust is not None:
         assert robust.codec in offered
         assert family(robust.codec) in ("g711", "robust")
+
+
+def best(now: str, loss: float, offered: Sequence[str] = KNOWN, burst_ratio: float = 1.0) -> str | None:
+    codec, _, ptime_ms = now.rpartition("/")
+    coding = SipCoding(codec, int(ptime_ms))
+    found = best_against_loss(
+        coding, offered, yes, 60, lambda each: predicted_rating(each, loss, burst_ratio)
+    )
+    return f"{found.codec}/{found.ptime_ms}" if found is not None else None
+
+
+@pytest.mark.parametrize(
+    ("now", "loss", "wanted"),
+    [
+        ("PCMU/20", 0.05, None),  # its concealment is as good, and it begins better
+        ("PCMU/20", 0.15, None),
+        ("PCMU/60", 0.05, "ILBC/30"),  # holes of 60 ms are not to be hidden
+        ("G722/20", 0.05, "PCMU/20"),
+        ("GSM/20", 0.05, "ILBC/30"),
+        ("SPEEX/20", 0.05, "ILBC/30"),
+        ("SPEEX/60", 0.05, "ILBC/60"),  # not back to short packets on a thin path
+        ("ILBC/30", 0.30, None),
+    ],
+)
+def test_the_best_codec_at_a_loss_of_about_as_many_bits(now: str, loss: float, wanted: str | None) -> None:
+    assert best(now, loss) == wanted
+
+
+def test_without_loss_nothing_is_better_than_what_there_is() -> None:
+    for now in ("PCMU/20", "G722/20", "PCMA/20"):
+        assert best(now, 0.0) is None
+
+
+@given(st.sampled_from(KNOWN), st.sampled_from([20, 30, 40, 60]), st.floats(0, 1), st.floats(1, 10))
+def test_the_best_is_heard_to_be_better_and_takes_no_more_than_a_path_may_have(
+    codec: str, ptime_ms: int, loss: float, burst_ratio: float
+) -> None:
+    now = SipCoding(codec, ptime_ms)
+
+    def rated(coding: SipCoding) -> float:
+        return predicted_rating(coding, loss, burst_ratio)
+
+    found = best_against_loss(now, KNOWN, yes, 60, rated)
+    if found is not None:
+        assert rated(found) >= rated(now) + 3
+        assert wire_bps(found) <= 1.5 * wire_bps(now)
