@@ -110,6 +110,7 @@ class Dials:
             return await _within(START_TIMEOUT_S, placing.leg, "the line card did not place the call in time")
         except BaseException:
             self._give_up(request, placing)
+            self._tell(edge_wire.ReleaseSlot(request))
             raise
         finally:
             del self._placing[request]

@@ -67,6 +67,7 @@ class CardPool:
             task.cancel()
         link = self._links.pop(card, None)
         if link is not None:
+            self._dials.disconnected(link)
             link.abort()
         for owner, serial in [address for address in self._legs if address[0] == card]:
             leg = self._legs.pop((owner, serial))

@@ -142,6 +142,7 @@ async def test_a_refusal_of_the_card_keeps_its_status() -> None:
     with pytest.raises(DialFailedError, match="control character") as caught:
         await dialling
     assert (caught.value.status, caught.value.retryable) == (400, False)
+    assert stand.to_edge[-1] == edge_wire.ReleaseSlot(order.request)
 
 
 async def test_without_an_edge_nobody_is_called() -> None:
@@ -168,6 +169,7 @@ async def test_leaving_before_the_call_has_started_hangs_it_up_when_it_has() -> 
     await turn()
     assert stand.hung_up() == [4]
     assert stand.pool.legs == 0
+    assert stand.to_edge[-1] == edge_wire.ReleaseSlot(order.request)
 
 
 async def test_leaving_at_the_moment_it_starts_hangs_it_up() -> None:
@@ -190,6 +192,20 @@ async def test_the_connection_is_lost_and_the_leg_shows_itself_later() -> None:
     await turn()
     assert [m.leg for m in successor.wire.sent if isinstance(m, wire.Hangup)] == [4]
     assert stand.pool.legs == 0
+
+
+async def test_what_was_asked_of_a_card_that_has_died_is_forgotten() -> None:
+    adopted: list[wire.LegSnapshot] = []
+    stand = Stand(CardPool(lambda leg, _: None, lambda _leg, entry: adopted.append(entry)))
+    dialling, order = await stand.ordered()
+    stand.pool.remove(CardId(1), "exit 1")
+    with pytest.raises(DialFailedError, match="went away"):
+        await dialling
+    stand.link.connection_lost(None)
+    successor = Rig(1, stand.pool)
+    incoming = wire.Incoming(LegId(4), "call-1", order.target_uri, "", order.target_uri, (), "", 1.0)
+    successor.hear(wire.Snapshot((wire.LegSnapshot(incoming, "calling", b"", outbound=True),)))
+    assert len(adopted) == 1
 
 
 async def test_an_outbound_leg_of_an_earlier_core_is_adopted() -> None:

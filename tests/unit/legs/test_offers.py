@@ -34,6 +34,8 @@ class Wire(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def abort(self) -> None: ...
+
 
 class Nobody:
     """Owner of legs that do nothing."""
