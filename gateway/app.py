@@ -19,7 +19,6 @@ from typing import Final
 
 import uvloop
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_exponential
-from watchfiles import awatch
 
 from gateway.api.event_hub import EventHub
 from gateway.api.http import HttpServer
@@ -35,6 +34,7 @@ from gateway.calls.parts import CallSettings
 from gateway.calls.queues import CallQueues
 from gateway.calls.reach import Reach
 from gateway.calls.service import CallDependencies, CallService
+from gateway.calls.spool import complete_leftovers
 from gateway.calls.ticker import Ticker
 from gateway.calls.tool_http import HttpTools
 from gateway.cards.edge_link import EdgeLink
@@ -70,6 +70,9 @@ _CARD_RATE_HZ: Final = 8000
 _BOT_START_S: Final = 60.0
 _STOP_TIMEOUT_S: Final = 5.0
 _WEBHOOKS_TIMEOUT_S: Final = 2.0
+_RECORDINGS: Final = "recordings"
+_LEFTOVERS_AFTER_S: Final = 30.0
+"""By then a call that an earlier core was recording has been taken over, or is over."""
 
 log = get_logger()
 
@@ -146,7 +149,7 @@ class Core:
                 queues=CallQueues(),
                 ticker=Ticker(),
                 clock=time.monotonic,
-                recordings=run_dir / "recordings",
+                recordings=run_dir / _RECORDINGS,
                 ladders=Ladders.of(config),
                 mix_rate_hz=max(_rates_hz(config)),
             )
@@ -215,6 +218,7 @@ class Core:
         watchers = [
             asyncio.create_task(self._watch_edge(edge)),
             asyncio.create_task(self._watch_plans(plans)),
+            asyncio.create_task(_complete_recordings(self._config.node.run_dir / _RECORDINGS)),
         ]
         try:
             await http.start()
@@ -249,7 +253,7 @@ class Core:
             return
         async with asyncio.TaskGroup() as tasks:
             if self._config.dialplans_reload == "on_change":
-                tasks.create_task(plans.watch(awatch(plans.directory)))
+                tasks.create_task(plans.watch(changes(plans.directory)))
             while True:
                 await self._reload.wait()
                 self._reload.clear()
@@ -296,6 +300,14 @@ def _utc_now() -> datetime:
 def _rates_hz(config: GatewayConfig) -> set[int]:
     """Sample rates of the legs."""
     return {_CARD_RATE_HZ} | ({config.webrtc.sample_rate_hz} if config.webrtc else set())
+
+
+async def _complete_recordings(directory: Path) -> None:
+    """Those that an earlier core left unfinished."""
+    await asyncio.sleep(_LEFTOVERS_AFTER_S)
+    count = await asyncio.to_thread(complete_leftovers, directory)
+    if count:
+        log.info("unfinished recordings were completed", count=count)
 
 
 async def _sounds(config: GatewayConfig) -> CallSounds:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from gateway.api.wishes import MAX_TARGET_CHARS
-from gateway.calls.bridge import AgentRole
+from gateway.calls.checkpoint import AgentRole
 
 Ai = Literal["leave", "listen", "speak"]
 

@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from gateway.backends import contract as ai
 from gateway.calls.agent_line import AgentLine
+from gateway.calls.checkpoint import AgentRole
 from gateway.calls.journal import Journal
 from gateway.calls.mix import Mix
 from gateway.calls.party import Party
@@ -27,8 +28,8 @@ from gateway.wire import card as wire
 
 CALLER: Final = "caller"
 
-AgentRole = Literal["speak", "listen", "away"]
 Joined = Literal["alone", "pair", "mix"]
+"""How the parties are joined; see above."""
 
 Notify = Callable[[LegEvent | ai.BackendEvent], None]
 
@@ -63,6 +64,8 @@ class Bridge:
         """Get the events of the caller's leg beside the call."""
         self.agent_role: AgentRole = "speak"
         self.joined: Joined = "alone"
+        self.on_changed: Callable[[], None] | None = None
+        """Told when somebody came, went, or was put aside, and when the agent's part is another."""
 
     def describe(self) -> str:
         """The chain, for people."""
@@ -104,6 +107,7 @@ class Bridge:
     def mute(self, party: Party, muted: bool) -> None:
         """The others don't hear it any more, or again."""
         party.muted = muted
+        party.keep()
         self._rewire()
 
     def hold(self, party: Party, held: bool) -> None:
@@ -111,6 +115,7 @@ class Bridge:
         if party.held == held:
             return
         party.held = held
+        party.keep()
         if party.leg.capabilities.hold:
             party.leg.hold(held)
         self._journal.note(TimelineKind.HELD if held else TimelineKind.RESUMED, party=party.key)
@@ -139,6 +144,8 @@ class Bridge:
                 watch = self.agent.on_audio if self.agent_role == "speak" else None
                 self._mix.set(parties, on_mix, self.agent.pcm_format, watch)
         self.joined = joined
+        if self.on_changed is not None:
+            self.on_changed()
 
     def _place_agent(self, joined: Joined) -> None:
         alone = joined == "alone"

@@ -1,5 +1,6 @@
 """One call, from the INVITE to the record it leaves behind. Read `Call.run` from top to bottom."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -52,13 +53,11 @@ class Call:
         *,
         first_talk: TalkRequest | None = None,
         gate: Gate | None = None,
-        adopted: bool = False,
-        stage: checkpoint.Stage = "agent",
+        left: checkpoint.Standing | None = None,
     ) -> None:
         """`first_talk`: its agent is connected while the phone rings.
 
-        `gate`: where the call waits for a verdict. `adopted`: an earlier core began the call, and left the
-        caller in this `stage`.
+        `gate`: where the call waits for a verdict. `left`: how an earlier core left the call it had begun.
         """
         self.id = journal.facts.id
         self._leg = leg
@@ -67,8 +66,7 @@ class Call:
         self._plan = plan
         self._first_talk = first_talk
         self._gate = gate
-        self._adopted = adopted
-        self._stage: checkpoint.Stage = stage
+        self._left = left
         self._state = CallState.OFFERED
         clock = settings.clock
         self._events = CallEvents(journal, clock)
@@ -79,8 +77,10 @@ class Call:
             self._events.post,
             settings.ticker,
             mix_rate_hz=settings.mix_rate_hz,
-            inherited=adopted,
+            inherited=left is not None,
         )
+        if left is not None:
+            self._bridge.caller.held, self._bridge.caller.muted = left.held, left.muted
         link = AgentLink(
             self._bridge.agent,
             self._events,
@@ -113,6 +113,7 @@ class Call:
             settings,
             gate,
             lambda: link.backend is not None,
+            self._keep,
         )
         """What may be done with the call from outside."""
         self._log = log.bind(call_id=self.id)
@@ -125,6 +126,7 @@ class Call:
             on_hopeless=lambda: self._events.post(LineBad()),
         ).on_event
         self._bridge.caller.attach(self.id)
+        self._bridge.on_changed = self._keep
 
     @property
     def state(self) -> CallState:
@@ -143,8 +145,9 @@ class Call:
 
     def take_back(self, leg: Leg, kept: checkpoint.KeptParty) -> None:
         """The leg of somebody whom an earlier core called into this call."""
-        if self._stage == "agent":
-            self.desk.take_back(leg, kept)
+        left = self._left or checkpoint.Standing()
+        if kept.by == "desk" or left.stage == "agent":
+            self.desk.take_back(leg, kept, left.agent_role)
         else:
             self._verbs.persons.take_back(leg, kept)
 
@@ -159,6 +162,9 @@ class Call:
         try:
             termination = await self._until_its_end()
             await self._hang_up(termination)
+        except asyncio.CancelledError:
+            self.desk.suspend()
+            raise
         finally:
             await self.desk.close()
             self._verbs.persons.close()
@@ -170,8 +176,8 @@ class Call:
     async def _until_its_end(self) -> Termination:
         """Everything up to the reason to hang up."""
         try:
-            if self._adopted:
-                await self._take_over()
+            if self._left is not None:
+                await self._take_over(self._left)
             else:
                 await self._follow_plan()
             return self._verbs.outcome
@@ -212,13 +218,17 @@ class Call:
                 return _talk_with(self._first_talk)
         return self._plan
 
-    async def _take_over(self) -> None:
+    async def _take_over(self, left: checkpoint.Standing) -> None:
         """Go on with a call that an earlier core process left behind."""
         self._enter(CallState.RECOVERING)
+        if left.recording is not None:
+            self.desk.go_on_recording(left.recording)
         try:
-            if self._stage == "person" and await self._verbs.rejoin():
-                return
-            if self._stage == "plan":
+            if left.stage == "person":
+                if await self._verbs.rejoin():
+                    return
+                await self._verbs.persons.among_themselves()
+            if left.stage == "plan":
                 # Where it stood in its plan is not known: the caller hears it from the beginning.
                 await self._plan(self._verbs)
                 return
@@ -300,7 +310,15 @@ class Call:
 
     def _keep(self) -> None:
         """Leave with the leg what a core that comes after this one has to know."""
-        self._leg.keep(checkpoint.pack(self._journal, _STAGES.get(self._state, self._stage)))
+        caller, before = self._bridge.caller, self._left or checkpoint.Standing()
+        standing = checkpoint.Standing(
+            stage=_STAGES.get(self._state, before.stage),
+            recording=self.desk.recording,
+            held=caller.held,
+            muted=caller.muted,
+            agent_role=self._bridge.agent_role,
+        )
+        self._leg.keep(checkpoint.pack(self._journal, standing))
 
 
 def _talk_with(request: TalkRequest) -> Plan:

@@ -1,5 +1,6 @@
 """What a call leaves with its card, so that a restarted core can take it over."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
@@ -19,7 +20,19 @@ MAX_KEPT_EVENTS: Final = 500
 Stage = Literal["agent", "plan", "person"]
 """Whom the caller is with: an agent, the steps of the plan, a person."""
 
+AgentRole = Literal["speak", "listen", "away"]
+"""The agent's part among those who talk."""
+
 _PARTY: Final = b"party "
+
+
+class KeptRecording(msgspec.Struct, frozen=True, array_like=True):
+    """A recording under way."""
+
+    name: str
+    """Of the file, in the directory of calls' recordings."""
+    began_s: float
+    """CLOCK_MONOTONIC seconds."""
 
 
 class KeptParty(msgspec.Struct, frozen=True, array_like=True):
@@ -31,6 +44,12 @@ class KeptParty(msgspec.Struct, frozen=True, array_like=True):
     user: str = ""
     """Person at a browser; empty for a phone. Personal data."""
     ring_id: str = ""
+    by: Literal["plan", "desk"] = "plan"
+    """Who called them: a step of the plan or a tool of the agent's; or a program outside."""
+    held: bool = False
+    muted: bool = False
+    holds_caller: bool = False
+    """Whether they have put the caller on hold."""
 
 
 _party: msgspec.msgpack.Decoder[KeptParty] = msgspec.msgpack.Decoder(KeptParty)
@@ -90,13 +109,31 @@ class Checkpoint(msgspec.Struct, frozen=True):
     kind: CallKind = "sip"
     instructions: str = ""
     stage: Stage = "agent"
+    recording: KeptRecording | None = None
+    held: bool = False
+    muted: bool = False
+    agent_role: AgentRole = "speak"
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand in a call, beside what its journal says."""
+
+    stage: Stage = "agent"
+    recording: KeptRecording | None = None
+    held: bool = False
+    """The caller, by somebody here."""
+    muted: bool = False
+    """The caller."""
+    agent_role: AgentRole = "speak"
+
+
+_ORDINARY: Final = Standing()
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Checkpoint] = msgspec.msgpack.Decoder(Checkpoint)
 
 
-def pack(journal: Journal, stage: Stage = "agent") -> bytes:
+def pack(journal: Journal, standing: Standing = _ORDINARY) -> bytes:
     """The call's state now."""
     facts, figures = journal.facts, journal.figures
     return _encoder.encode(
@@ -127,7 +164,11 @@ def pack(journal: Journal, stage: Stage = "agent") -> bytes:
             ],
             kind=facts.kind,
             instructions=figures.instructions,
-            stage=stage,
+            stage=standing.stage,
+            recording=standing.recording,
+            held=standing.held,
+            muted=standing.muted,
+            agent_role=standing.agent_role,
         )
     )
 
@@ -139,6 +180,11 @@ def unpack(state: bytes) -> Checkpoint:
     # msgspec lets text that is not UTF-8 and too deep nesting through as they are.
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
         raise LocalError(f"the state kept with the leg cannot be read: {exc}") from exc
+
+
+def standing_of(kept: Checkpoint) -> Standing:
+    """How things stood."""
+    return Standing(kept.stage, kept.recording, kept.held, kept.muted, kept.agent_role)
 
 
 def facts_of(kept: Checkpoint) -> CallFacts:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from gateway.calls.bridge import CALLER, AgentRole, Bridge
-from gateway.calls.checkpoint import KeptParty
+from gateway.calls.bridge import CALLER, Bridge
+from gateway.calls.checkpoint import AgentRole, KeptParty, KeptRecording
 from gateway.calls.dialling import NotReachedError
 from gateway.calls.events import CallEvents, EndRequested
 from gateway.calls.gate import Gate, Refer, Verdict
@@ -15,6 +17,7 @@ from gateway.calls.parts import CallSettings
 from gateway.calls.party import Party
 from gateway.calls.persons import Persons
 from gateway.calls.recorder import CallRecorder
+from gateway.calls.spool import free_path
 from gateway.core.record import TimelineKind
 from gateway.core.termination import Reason
 from gateway.dialplan.runtime import Prompt, StepFailedError
@@ -49,8 +52,12 @@ class CallDesk:
         settings: CallSettings,
         gate: Gate | None,
         serving_agent: Callable[[], bool],
+        keep: Callable[[], None],
     ) -> None:
-        """`gate`: where the call waits for a verdict. `serving_agent`: whether an agent is connected."""
+        """`gate`: where the call waits for a verdict. `serving_agent`: whether an agent is connected.
+
+        `keep` leaves the call's state for a core that comes after this one.
+        """
         self._journal = journal
         self._events = events
         self._bridge = bridge
@@ -58,6 +65,7 @@ class CallDesk:
         self._settings = settings
         self._gate = gate
         self._serving_agent = serving_agent
+        self._keep = keep
         self._work: set[asyncio.Task[Any]] = set()
         self._meetings: set[Meeting] = set()
         self._ends_with_last = False
@@ -129,18 +137,17 @@ class CallDesk:
         if self._over or self._events.leg_closed:
             party.close("the caller has gone")
             raise NotPossibleError(409, "the call has ended")
+        party.called_by = "desk"
+        party.keep()
         self._meet(party, agent if self._serving_agent() else "away")
         return party.key
 
-    def take_back(self, leg: Leg, kept: KeptParty) -> None:
-        """The leg of a person whom an earlier core had called into a conversation with an agent.
-
-        What the agent did then is not known: it listens, and speaks when the caller is alone again.
-        """
+    def take_back(self, leg: Leg, kept: KeptParty, agent: AgentRole) -> None:
+        """The leg of a person whom an earlier core had called into the call. `agent`: its part then."""
         if len(self._bridge.parties) >= _MAX_PARTIES:
             leg.close(503, "too many people")
             return
-        self._meet(self._persons.admit_again(leg, kept), "listen")
+        self._meet(self._persons.admit_again(leg, kept), agent)
 
     def _meet(self, party: Party, agent: AgentRole) -> None:
         self._ends_with_last = agent == "away"
@@ -232,10 +239,38 @@ class CallDesk:
         self._require_answer()
         if self._recorder is not None:
             raise NotPossibleError(409, "the call is being recorded already")
-        path = self._settings.recordings / "calls" / f"{self._journal.facts.id}.wav"
+        path = free_path(self._recordings, self._journal.facts.id)
         self._recorder = CallRecorder(path, self._bridge, self._settings.clock, self._settings.in_thread)
+        self._keep()
         self._journal.note(TimelineKind.RECORDING, state="started")
         return str(path)
+
+    @property
+    def _recordings(self) -> Path:
+        return self._settings.recordings / "calls"
+
+    @property
+    def recording(self) -> KeptRecording | None:
+        """What a core that comes after this one has to know of the recording under way."""
+        return None if self._recorder is None else self._recorder.kept
+
+    def go_on_recording(self, kept: KeptRecording) -> None:
+        """An earlier core was recording the call; what it has written so far stays."""
+        settings, path = self._settings, self._recordings / kept.name
+        resume = partial(
+            CallRecorder, bridge=self._bridge, clock=settings.clock, in_thread=settings.in_thread
+        )
+        try:
+            self._recorder = resume(path, began_s=kept.began_s)
+        except LocalError:
+            # It is a file of its own already: what comes now is another.
+            try:
+                self._recorder = resume(free_path(self._recordings, self._journal.facts.id))
+            except LocalError as exc:
+                self._journal.note(TimelineKind.RECORDING, state="failed", reason=str(exc))
+                return
+        self._keep()
+        self._journal.note(TimelineKind.RECORDING, state="resumed")
 
     async def stop_recording(self) -> float:
         """Finish the file; its length in seconds."""
@@ -243,8 +278,15 @@ class CallDesk:
         if recorder is None:
             raise NotPossibleError(409, "the call is not being recorded")
         duration_s = await recorder.finish()
+        self._keep()
         self._journal.note(TimelineKind.RECORDING, state="ended", duration_s=duration_s)
         return duration_s
+
+    def suspend(self) -> None:
+        """This process ends, and the call does not: leave what is under way to the next core."""
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            recorder.suspend()
 
     # ---- the call's own -----------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ import asyncio
 from typing import Literal
 
 from gateway.backends.contract import Utterance
-from gateway.calls.bridge import AgentRole, Bridge
+from gateway.calls.bridge import Bridge
+from gateway.calls.checkpoint import AgentRole
 from gateway.calls.journal import Journal
 from gateway.calls.party import Party
 
@@ -19,8 +20,6 @@ class Meeting:
         self._party = party
         self._journal = journal
         self._handed_back: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._holding = False
-        """Whether this person has put the caller on hold."""
         self._over = False
 
     def begin(self, agent: AgentRole) -> None:
@@ -29,6 +28,8 @@ class Meeting:
         self._bridge.join(self._party, agent=agent)
         if line is not None:
             line.attach(self._asked)
+            if self._party.holds_caller:
+                line.held(True)
             line.joined(self._journal.facts.id)
             self._journal.on_said.append(self._said)
 
@@ -45,7 +46,7 @@ class Meeting:
         party = self._party
         if self._said in self._journal.on_said:
             self._journal.on_said.remove(self._said)
-        if self._holding:
+        if party.holds_caller:
             self._bridge.hold(self._bridge.caller, False)
         self._bridge.leave(party, agent=agent_after)
         if not party.closed.done():
@@ -59,7 +60,8 @@ class Meeting:
         """What the person's page wants."""
         match request:
             case "hold" | "resume":
-                self._holding = held = request == "hold"
+                self._party.holds_caller = held = request == "hold"
+                self._party.keep()
                 self._bridge.hold(self._bridge.caller, held)
                 if self._party.line is not None:
                     self._party.line.held(held)

@@ -37,6 +37,9 @@ class Party:
         self.pcm_format: PcmFormat = leg.pcm_format
         self.held = False
         self.muted = False
+        self.called_by: Literal["plan", "desk"] = "plan"
+        self.holds_caller = False
+        """Whether this person has put the caller on hold."""
         self.route: Callable[[bytes, int], None] | None = None
         """Where its audio goes; set by the bridge. Gets PCM and `HeardFlag` bits."""
         self.tap: Callable[[bytes], None] | None = None
@@ -62,17 +65,35 @@ class Party:
         self.leg.attach(call_id, self)
         if self.role == "person":
             self._call_id = call_id
-            self._keep()
+            self.keep()
 
     def talks_at(self, line: PersonLine) -> None:
         """It is a person at a page."""
         self.line = line
-        self._keep()
+        self.keep()
 
-    def _keep(self) -> None:
-        """Leave with the leg what a core that comes after this one has to know."""
+    def keep(self) -> None:
+        """Leave with a person's leg what a core that comes after this one has to know."""
+        if self.role != "person":
+            return
         user, ring_id = (self.line.user, self.line.ring_id) if self.line is not None else ("", "")
-        self.leg.keep(pack_party(KeptParty(self._call_id, self.key, user, ring_id)))
+        kept = KeptParty(
+            self._call_id,
+            self.key,
+            user,
+            ring_id,
+            self.called_by,
+            held=self.held,
+            muted=self.muted,
+            holds_caller=self.holds_caller,
+        )
+        self.leg.keep(pack_party(kept))
+
+    def restore(self, kept: KeptParty) -> None:
+        """Take over what an earlier core knew of this person."""
+        self.called_by = kept.by
+        self.held, self.muted, self.holds_caller = kept.held, kept.muted, kept.holds_caller
+        self.keep()
 
     def on_audio(self, pcm: bytes, flags: int) -> None:
         """20 ms of the far end. Hot path."""

@@ -137,6 +137,7 @@ class Persons:
         number = kept.key.removeprefix("person")
         self._called = max(self._called, int(number) if number.isdecimal() else 0)
         party = self._admit(leg, kept.key)
+        party.restore(kept)
         line = self._settings.dialler.line_again(kept.user, kept.ring_id, leg) if kept.user else None
         if line is not None:
             party.talks_at(line)
@@ -149,6 +150,8 @@ class Persons:
             async with asyncio.timeout(_RETURN_S):
                 party = await self._events.during(self._returned.get(), None, _unwanted)
         except TimeoutError:
+            # Whoever may have put the caller on hold will not take them back.
+            self._bridge.hold(self._bridge.caller, False)
             return False
         await self._converse(party)
         return True

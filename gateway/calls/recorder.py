@@ -2,61 +2,23 @@
 
 While the agent alone speaks, its audio waits at the card; the recording places it where the card
 says that it was played, and cuts it where it was cut. In company the caller hears a live mix, which
-is written as it comes. Both tracks are spooled to disk, so that a long call needs no memory.
+is written as it comes. Both tracks are spooled to disk, so that a long call needs no memory, and a
+core that takes a call over goes on with its recording: only what was said meanwhile is silence.
 """
 
-import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
-
-import numpy as np
 
 from gateway.calls.bridge import Bridge
+from gateway.calls.checkpoint import KeptRecording
 from gateway.calls.parts import InThread
+from gateway.calls.spool import CALL_SIDES, Track, complete, track_path
 from gateway.core.ids import Mark
-from gateway.errors import LocalError
 from gateway.observe.log import get_logger
 
-_SPOOL_BYTES: Final = 64 << 10
-_CHUNK_SAMPLES: Final = 1 << 16
-
 log = get_logger()
-
-
-class _Track:
-    """One side on its way to disk; pieces may be written anywhere behind what is there already."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = path.open("w+b")
-        self._pending = bytearray()
-        self._start = 0
-        self.end = 0
-        """Bytes so far."""
-
-    def write(self, offset: int, pcm: bytes) -> None:
-        """Put PCM at a place; a gap before it is silence, and it may overwrite what is there."""
-        if offset != self._start + len(self._pending):
-            self.flush()
-            self._start = offset
-        self._pending += pcm
-        self.end = max(self.end, offset + len(pcm))
-        if len(self._pending) >= _SPOOL_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._pending:
-            self._file.seek(self._start)
-            self._file.write(self._pending)
-            self._start += len(self._pending)
-            self._pending = bytearray()
-
-    def close(self) -> None:
-        self.flush()
-        self._file.close()
 
 
 @dataclass(slots=True)
@@ -71,26 +33,44 @@ class _Placed:
 class CallRecorder:
     """Begins at once; `finish` ends it."""
 
-    def __init__(self, path: Path, bridge: Bridge, clock: Callable[[], float], in_thread: InThread) -> None:
-        """Raises `LocalError` when the file cannot be made."""
+    def __init__(
+        self,
+        path: Path,
+        bridge: Bridge,
+        clock: Callable[[], float],
+        in_thread: InThread,
+        *,
+        began_s: float | None = None,
+    ) -> None:
+        """`began_s`: when an earlier core began this recording, which is gone on with.
+
+        Raises `LocalError` when the file cannot be made.
+        """
         self._path = path
         self._bridge = bridge
         self._clock = clock
         self._in_thread = in_thread
-        self._began = clock()
+        resume = began_s is not None
+        self._began = clock() if began_s is None else began_s
         self._rate_hz = bridge.caller.pcm_format.sample_rate_hz
+        caller, heard = (track_path(path, self._rate_hz, side) for side in CALL_SIDES)
+        self._caller = Track(caller, resume=resume)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._caller = _Track(path.with_suffix(".caller"))
-            self._heard = _Track(path.with_suffix(".heard"))
-        except OSError as exc:
-            raise LocalError(f"the recording cannot be written: {exc.strerror}") from exc
+            self._heard = Track(heard, resume=resume)
+        except BaseException:
+            self._caller.close()
+            raise
         self._queued: dict[Mark, bytearray] = {}
         self._playing: dict[Mark, _Placed] = {}
         self._paused_at: int | None = None
         bridge.caller.tap = self._on_caller
         bridge.caller.tap_heard = self._on_heard
         bridge.agent.spoken.tap = self
+
+    @property
+    def kept(self) -> KeptRecording:
+        """What a core that comes after this one has to know to go on with it."""
+        return KeptRecording(self._path.name, self._began)
 
     def _now(self, at_s: float) -> int:
         """Place of a moment, in bytes."""
@@ -102,7 +82,7 @@ class CallRecorder:
     def _on_heard(self, pcm: bytes) -> None:
         self._heard.write(self._place(self._heard, len(pcm)), pcm)
 
-    def _place(self, track: _Track, size: int) -> int:
+    def _place(self, track: Track, size: int) -> int:
         """Behind the last frame, or at the present moment if that is further off than jitter explains."""
         now = self._now(self._clock()) - size
         slack = self._rate_hz // 5 * 2
@@ -152,33 +132,29 @@ class CallRecorder:
 
     # ---- the end --------------------------------------------------------------------------------
 
-    async def finish(self) -> float:
-        """Write the file; its length in seconds."""
+    def suspend(self) -> None:
+        """Leave it as it is, for the core that goes on with the call."""
+        self._let_go()
+        for track in (self._caller, self._heard):
+            track.flush()
+            track.close()
+
+    def _let_go(self) -> None:
         caller = self._bridge.caller
         caller.tap = caller.tap_heard = self._bridge.agent.spoken.tap = None
+
+    async def finish(self) -> float:
+        """Write the file; its length in seconds."""
+        self._let_go()
         length = self._now(self._clock()) // 2
-        self._caller.close()
-        self._heard.close()
+        tracks = (self._caller, self._heard)
         try:
-            await self._in_thread(partial(self._interleave, length))
+            for track in tracks:
+                track.flush()
+            await self._in_thread(partial(complete, self._path, self._rate_hz, CALL_SIDES, length))
         except OSError as exc:
             log.error("a recording could not be written", error=exc.strerror)
+        finally:
+            for track in tracks:
+                track.close()
         return round(length / self._rate_hz, 2)
-
-    def _interleave(self, samples: int) -> None:
-        with (
-            wave.open(str(self._path), "wb") as writer,
-            self._caller.path.open("rb") as left,
-            self._heard.path.open("rb") as right,
-        ):
-            writer.setnchannels(2)
-            writer.setsampwidth(2)
-            writer.setframerate(self._rate_hz)
-            for start in range(0, samples, _CHUNK_SAMPLES):
-                size = min(_CHUNK_SAMPLES, samples - start) * 2
-                both = np.empty((size // 2, 2), np.int16)
-                for column, track in enumerate((left, right)):
-                    both[:, column] = np.frombuffer(track.read(size).ljust(size, b"\0"), np.int16)
-                writer.writeframes(both.tobytes())
-        self._caller.path.unlink()
-        self._heard.path.unlink()

@@ -152,7 +152,7 @@ class CallService:
         journal.figures.route = decision.route_name
         journal.figures.agent = decision.first_agent
         gate = self._deps.gate(facts, incoming)
-        self._start(leg, journal, decision, view, gate=gate, adopted=False)
+        self._start(leg, journal, decision, view, gate=gate)
 
     def on_adopted(self, leg: Leg, snapshot: wire.LegSnapshot) -> None:
         """A card holds a leg that an earlier core knew."""
@@ -168,7 +168,7 @@ class CallService:
         if snapshot.outbound or kept is not None:
             self._take_back(kept, leg)
             return
-        journal, stage = self._restored_journal(leg, snapshot)
+        journal, left = self._restored_journal(leg, snapshot)
         self._watch(journal)
         view = self._view_of(journal.facts, snapshot.incoming)
         decision = self._decide(view)
@@ -176,7 +176,7 @@ class CallService:
         if journal.figures.agent not in self._deps.config.agents:
             journal.figures.route = decision.route_name
             journal.figures.agent = decision.first_agent or next(iter(self._deps.config.agents))
-        self._start(leg, journal, decision, view, gate=None, adopted=True, stage=stage)
+        self._start(leg, journal, decision, view, left=left)
         for returned, kept_party in self._returned.pop(journal.facts.id, []):
             self._calls[journal.facts.id].take_back(returned, kept_party)
 
@@ -200,7 +200,7 @@ class CallService:
         call_id, on_event = journal.facts.id, self._deps.on_event
         journal.watch(lambda event: on_event(call_id, event))
 
-    def _restored_journal(self, leg: Leg, snapshot: wire.LegSnapshot) -> tuple[Journal, checkpoint.Stage]:
+    def _restored_journal(self, leg: Leg, snapshot: wire.LegSnapshot) -> tuple[Journal, checkpoint.Standing]:
         if snapshot.kept:
             try:
                 kept = checkpoint.unpack(snapshot.kept)
@@ -209,12 +209,12 @@ class CallService:
             else:
                 journal = Journal(checkpoint.facts_of(kept), self._deps.clock)
                 checkpoint.restore(journal, kept)
-                return journal, kept.stage
+                return journal, checkpoint.standing_of(kept)
         journal = self._new_journal(leg, snapshot.incoming)
         journal.figures.answered_s = self._deps.clock()
         journal.figures.recovered = 1
         journal.note(TimelineKind.RECOVERED, times=1)
-        return journal, "agent"
+        return journal, checkpoint.Standing()
 
     def _new_journal(self, leg: Leg, incoming: wire.Incoming) -> Journal:
         now = self._deps.clock()
@@ -245,13 +245,12 @@ class CallService:
         decision: Decision,
         view: CallFactsView,
         *,
-        gate: Gate | None,
-        adopted: bool,
-        stage: checkpoint.Stage = "agent",
+        gate: Gate | None = None,
+        left: checkpoint.Standing | None = None,
     ) -> None:
         facts, figures = journal.facts, journal.figures
         log.info(
-            "call taken over" if adopted else "call offered",
+            "call offered" if left is None else "call taken over",
             call_id=facts.id,
             agent=figures.agent,
             route=figures.route,
@@ -266,8 +265,7 @@ class CallService:
             partial(run_route, decision),
             first_talk=_first_talk(decision),
             gate=gate,
-            adopted=adopted,
-            stage=stage,
+            left=left,
         )
         self._calls[call.id] = call
         self._on_leg[leg.address] = call.id

@@ -1,6 +1,8 @@
-"""Recording what the caller says into a WAV file, until silence, a key or the limit."""
+"""Recording what the caller says into a WAV file, until silence, a key or the limit.
 
-import wave
+It is spooled to disk, so that a core that dies in the middle leaves the words until then.
+"""
+
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,9 +12,11 @@ from gateway.calls.bridge import Bridge
 from gateway.calls.events import CallEvents
 from gateway.calls.journal import Journal
 from gateway.calls.parts import InThread
-from gateway.core.audio import PTIME_MS, PcmFormat
+from gateway.calls.spool import MESSAGE_SIDES, Track, complete, free_path, track_path
+from gateway.core.audio import PTIME_MS, SAMPLE_BYTES, PcmFormat
 from gateway.core.record import TimelineKind
 from gateway.dialplan.runtime import Recorded, RecordRequest, StepFailedError
+from gateway.errors import LocalError
 from gateway.media.tones import beep
 from gateway.media.vad import VoiceActivity
 from gateway.wire import card as wire
@@ -26,13 +30,13 @@ _MAX_S: Final = 3600.0
 class _Take:
     """What has been heard so far, and for how long nothing."""
 
-    def __init__(self, pcm_format: PcmFormat) -> None:
+    def __init__(self, pcm_format: PcmFormat, track: Track) -> None:
         self._vad = VoiceActivity(pcm_format.sample_rate_hz)
-        self.pcm = bytearray()
+        self.track = track
         self.quiet_ms = 0
 
     def on_audio(self, pcm: bytes) -> None:
-        self.pcm += pcm
+        self.track.append(pcm)
         self.quiet_ms = 0 if self._vad.is_speech(pcm) else self.quiet_ms + PTIME_MS
 
 
@@ -51,17 +55,21 @@ async def record_caller(
         mark = bridge.play_prompt(beep(pcm_format.sample_rate_hz))
         while not (isinstance(event := await events.next(None), wire.PlayFinished) and event.mark == mark):
             pass
-    take = _Take(pcm_format)
+    rate_hz = pcm_format.sample_rate_hz
+    path = free_path(directory / request.mailbox, journal.facts.id)
+    try:
+        track = Track(track_path(path, rate_hz, *MESSAGE_SIDES))
+    except LocalError as exc:
+        raise StepFailedError("error", str(exc)) from exc
+    take = _Take(pcm_format, track)
     bridge.caller.tap = take.on_audio
     journal.note(TimelineKind.RECORDING, state="started", mailbox=request.mailbox)
     try:
         ended_by = await _until_its_end(request, take, events, clock)
     finally:
         bridge.caller.tap = None
-        path = directory / request.mailbox / f"{journal.facts.id}.wav"
-        duration_s = round(len(take.pcm) / 2 / pcm_format.sample_rate_hz, 2)
-        if take.pcm:
-            await _save(path, bytes(take.pcm), pcm_format.sample_rate_hz, in_thread)
+        duration_s = round(track.end / SAMPLE_BYTES / rate_hz, 2)
+        await _save(path, track, rate_hz, in_thread)
         journal.note(TimelineKind.RECORDING, state="ended", duration_s=duration_s)
     return Recorded(str(path), duration_s, ended_by)
 
@@ -80,17 +88,20 @@ async def _until_its_end(
             return "silence"
 
 
-async def _save(path: Path, pcm: bytes, sample_rate_hz: int, in_thread: InThread) -> None:
+async def _save(path: Path, track: Track, rate_hz: int, in_thread: InThread) -> None:
     try:
-        await in_thread(partial(_write, path, pcm, sample_rate_hz))
+        track.flush()
+        await in_thread(partial(_finish, path, rate_hz, track.end // SAMPLE_BYTES))
     except OSError as exc:
         raise StepFailedError("error", f"the recording could not be written: {exc.strerror}") from exc
+    finally:
+        track.close()
+    if track.fault:
+        raise StepFailedError("error", f"the recording could not be written: {track.fault}")
 
 
-def _write(path: Path, pcm: bytes, sample_rate_hz: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(sample_rate_hz)
-        writer.writeframes(pcm)
+def _finish(path: Path, rate_hz: int, samples: int) -> None:
+    if samples:
+        complete(path, rate_hz, MESSAGE_SIDES, samples)
+    else:
+        track_path(path, rate_hz, *MESSAGE_SIDES).unlink()

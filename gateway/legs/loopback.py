@@ -201,7 +201,8 @@ class LoopbackLeg:
 
     def keep(self, state: bytes) -> None:
         """Hold state for the call's next owner."""
-        self.kept = state
+        if not self._abandoned:
+            self.kept = state
 
     def close(self, status: int, reason: str, *, drain: bool = False) -> None:
         """Hang up, with `drain` once the queue has been heard."""

@@ -77,12 +77,13 @@ class Stage:
         plan: Plan = _talk,
         first_talk: TalkRequest | None = TALK,
         gate: Gate | None = None,
-        stage: checkpoint.Stage = "agent",
+        left: checkpoint.Standing | None = None,
         fallback: tuple[str, ...] = (),
         tools: AgentTools | None = None,
         **around: Any,
     ) -> None:
-        """`openings`: of the sessions, in order; later ones open well. With `journal`: a call taken over.
+        """`openings`: of the sessions, in order; later ones open well. `journal` and `left`: of a call
+        that is taken over.
 
         `around`: keywords of `surroundings`.
         """
@@ -114,8 +115,7 @@ class Stage:
             plan,
             first_talk=first_talk,
             gate=gate,
-            adopted=journal is not None,
-            stage=stage,
+            left=left,
         )
         self._run: asyncio.Task[CallRecord] | None = None
         self._ticking: asyncio.Task[None] | None = None
@@ -225,4 +225,4 @@ def successor(stage: Stage, **more: Any) -> Stage:
     kept = checkpoint.unpack(stage.leg.kept)
     journal = Journal(checkpoint.facts_of(kept), stage.clock)
     checkpoint.restore(journal, kept)
-    return Stage(leg=stage.leg, journal=journal, stage=kept.stage, **more)
+    return Stage(leg=stage.leg, journal=journal, left=checkpoint.standing_of(kept), **more)

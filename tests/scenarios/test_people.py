@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.backends import contract as ai
-from gateway.calls.bridge import AgentRole
+from gateway.calls.checkpoint import AgentRole
 from gateway.calls.desk import NotPossibleError
 from gateway.core.call_state import CallState
 from gateway.core.record import TimelineKind as K

@@ -4,11 +4,15 @@ import asyncio
 import os
 import signal
 import time
+import wave
 from contextlib import AsyncExitStack
 
+import aiohttp
+import numpy as np
 import pytest
 
 from tests.integration.echo import ECHO_STEPS, echo_gateway
+from tests.integration.harness import GatewayProcess
 from tests.integration.raw_sip import RawSip
 from tests.integration.softphone import Softphone
 
@@ -39,12 +43,24 @@ async def test_a_killed_card_takes_only_its_own_calls_along() -> None:
         await gateway.settled()
 
 
+async def start_recording(gateway: GatewayProcess, call_id: object) -> None:
+    """By the API."""
+    url = f"http://127.0.0.1:{gateway.http_port}/v1/calls/{call_id}/record"
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(url, json={"action": "start"}) as response,
+    ):
+        assert response.status == 200, await response.text()
+
+
 async def test_calls_survive_the_core_and_go_on_with_the_agent() -> None:
     async with echo_gateway() as (gateway, backend):
         async with (
             Softphone(gateway.uri(), identity="one") as first,
             Softphone(gateway.uri(), identity="two") as second,
         ):
+            call_id = next(line["call_id"] for line in gateway.log if line.get("event") == "call offered")
+            await start_recording(gateway, call_id)
             await asyncio.gather(first.done(*ECHO_STEPS), second.done(*ECHO_STEPS))
             killed_s = time.monotonic()
             os.kill(gateway.core_pid(), signal.SIGKILL)
@@ -62,6 +78,16 @@ async def test_calls_survive_the_core_and_go_on_with_the_agent() -> None:
             record = await gateway.record(call_id)
             assert record.recovered == 1
             assert record.reason == "caller_hangup"
+        call_id = offered[0]
+        recordings = gateway.run_dir / "recordings" / "calls"
+        assert [path.name for path in recordings.iterdir()] == [f"{call_id}.wav"]
+        with wave.open(str(recordings / f"{call_id}.wav")) as reader:
+            seconds = reader.getnframes() / reader.getframerate()
+            both = np.frombuffer(reader.readframes(reader.getnframes()), np.int16).reshape(-1, 2)
+        assert seconds > 1.5
+        for channel in both.T:
+            for half in np.array_split(channel, 2):
+                assert np.abs(half.astype(int)).max() > 1000, "heard before and after"
 
 
 async def test_a_core_that_hangs_is_replaced_and_its_call_goes_on() -> None:
