@@ -46,6 +46,7 @@ from gateway.core.record import CallRecord, TimelineEvent
 from gateway.core.termination import Reason
 from gateway.dialplan.live import LivePlan
 from gateway.dialplan.surroundings import surroundings_of
+from gateway.dialplan.watching import changes
 from gateway.errors import LocalError
 from gateway.legs.contract import Leg
 from gateway.legs.dials import DialRequest

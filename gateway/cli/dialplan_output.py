@@ -1,5 +1,6 @@
 """Tables and JSON of `gateway dialplan`."""
 
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -60,6 +61,11 @@ def _shown(route: str) -> str:
     return route or "(none)"
 
 
+def _local(moment: str) -> str:
+    """A moment of the API (RFC 3339) on this machine's wall clock, as `gateway calls` has it."""
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def print_state(state: dict[str, Any], *, history: bool = True) -> None:
     """The plan in force and those before it, as the API tells."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
@@ -71,12 +77,12 @@ def print_state(state: dict[str, Any], *, history: bool = True) -> None:
             f"canary:   {canary['digest'][:12]} ({canary['routes']} routes) for {percent} of the callers"
         )
     if state["error"]:
-        console.print(f"refused at {state['error_at']}:\n{state['error']}")
+        console.print(f"refused at {_local(state['error_at'])}:\n{state['error']}")
     if not history:
         return
     table = Table(show_edge=False)
     for column in ("when", "plan", "how", "by"):
         table.add_column(column)
     for version in state["history"]:
-        table.add_row(version["at"][:19], version["digest"][:12], version["action"], version["by"])
+        table.add_row(_local(version["at"]), version["digest"][:12], version["action"], version["by"])
     console.print(table)

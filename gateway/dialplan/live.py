@@ -156,18 +156,24 @@ class LivePlan:
         Nothing changes when the files are those in force. Raises `ConfigError` with everything that is
         wrong, `VersionsError` without a directory; nothing has changed then.
         """
+        return await self._load_again(by, canary_percent, asked=True)
+
+    async def _load_again(self, by: str, canary_percent: float | None, *, asked: bool) -> PlanStatus:
         async with self._lock:
             try:
-                held = await asyncio.to_thread(self._reloaded, by, canary_percent)
+                held = await asyncio.to_thread(self._reloaded, by, canary_percent, asked)
             except ConfigError as exc:
                 self._refused(str(exc))
                 raise
             return self._swap(held)
 
     async def follow_files(self, by: str = "file change") -> PlanStatus:
-        """As `reload`; while there is a canary, the changed files become the canary."""
+        """As `reload`; while there is a canary, the changed files become the canary.
+
+        Files that are those of a plan that was rolled back change nothing: nobody has edited them since.
+        """
         versions = self._holding.versions
-        return await self.reload(by, versions.canary_percent if versions.canary else None)
+        return await self._load_again(by, versions.canary_percent if versions.canary else None, asked=False)
 
     async def promote(self, by: str) -> PlanStatus:
         """Make the canary the plan of all callers. Raises `VersionsError`."""
@@ -266,7 +272,7 @@ class LivePlan:
         canary = versions.canary.digest if versions.canary else ""
         return {versions.current.digest, versions.rejected, canary} - {""}
 
-    def _reloaded(self, by: str, canary_percent: float | None) -> _Held:
+    def _reloaded(self, by: str, canary_percent: float | None, asked: bool) -> _Held:
         if self.directory is None:
             raise VersionsError("the configuration names no dialplans")
         held = self._holding
@@ -277,8 +283,13 @@ class LivePlan:
         same_share = canary_percent is None or canary_percent == versions.canary_percent
         if in_force is not None and in_force.digest == plan.digest and same_share:
             return held
+        if not asked and plan.digest == versions.rejected:
+            return held
         if canary_percent is not None and plan.digest == versions.current.digest:
-            raise VersionsError("the files are those of the plan in force; there is nothing to try out")
+            raise VersionsError(
+                "the files are those of the plan in force; there is nothing to try out (changed files wait "
+                "for this command only with dialplans_reload: on_command in the configuration)"
+            )
         action: Action = "reloaded" if canary_percent is None else "canary"
         version = Version(plan.digest, self._now(), by, action, len(plan.routes))
         changed = (

@@ -137,6 +137,22 @@ async def test_callers_of_whom_nothing_is_known_are_shared_out_too(site: Site, n
     assert len(known) == 1
 
 
+async def test_a_rollback_holds_against_files_that_nobody_edits(site: Site) -> None:
+    live = await site.open()
+    site.write("two")
+    await live.follow_files()
+    await live.rollback("ben")
+    site.write("two")  # a checkout, a touch, a save without a change
+    await live.follow_files()
+    assert route_of(live) == "one"
+    site.write("three")
+    await live.follow_files()
+    assert route_of(live) == "three"
+    await live.rollback("ben")
+    await live.reload("anna")  # somebody wants it
+    assert route_of(live) == "three"
+
+
 async def test_a_rollback_drops_the_canary_then_goes_back_plan_by_plan(site: Site) -> None:
     live = await site.open()
     for name in ("two", "three"):
