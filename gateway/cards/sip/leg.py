@@ -14,9 +14,11 @@ from gateway.cards.sip.contract import (
     StreamQuality,
 )
 from gateway.cards.sip.counters import LegCounters, StallWatch, TransferWatch
+from gateway.cards.sip.hold import HoldWish
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import LegId
 from gateway.core.playout import MarkStarted, Playout
+from gateway.observe.log import get_logger
 from gateway.wire import card as wire
 from gateway.wire.frames import HeardFlag, pack_heard_record
 
@@ -31,6 +33,8 @@ _DRAIN_GRACE_S = 5.0
 """A drain ends this long after its audio should have been played, whatever holds it up."""
 
 Side = Literal["far_end", "gateway", "card"]
+
+log = get_logger()
 
 
 class Call(Protocol):
@@ -118,9 +122,9 @@ class Leg:
         self._drain_until_s: float | None = None
         self._drained_at_s: float | None = None
         self._drain_status = (0, "")
-        self._local_hold = False
-        self._asked = False
-        """Other media have been offered, and the far end has not answered."""
+        self._hold = HoldWish(outbound=outbound)
+        self._offer: Literal["", "hold", "tier"] = ""
+        """What we have offered and the far end has not answered."""
         self._counters = LegCounters()
         self._watch = StallWatch(context.rtp_timeout_s, context.clock())
         self._held_watch = StallWatch(HELD_TIMEOUT_S, context.clock())
@@ -176,18 +180,10 @@ class Leg:
 
     def flush(self, request: int) -> None:
         """Empty the playout buffer and say what was heard."""
-        result = self.playout.flush()
+        cut = self.playout.flush()
         self.report_marks()
-        self._context.emit(
-            wire.Flushed(
-                self._id,
-                request,
-                result.mark,
-                result.played_ms,
-                result.dropped_ms,
-                self._context.clock(),
-            )
-        )
+        now = self._context.clock()
+        self._context.emit(wire.Flushed(self._id, request, cut.mark, cut.played_ms, cut.dropped_ms, now))
 
     def send_dtmf(self, digits: str) -> None:
         """RFC 4733, else INFO. Raises `PjsipError`."""
@@ -205,19 +201,33 @@ class Leg:
         self._transfer.begin(self._context.clock())
 
     def hold(self, held: bool) -> None:
-        """Offer sendonly, or sendrecv again. Raises `PjsipError`."""
-        self._call.hold(held)
-        self._local_hold = held
+        """Offer sendonly, or sendrecv again; as soon as that can be. Raises `PjsipError`."""
+        if not self.live or self._ending_since_s is not None:
+            raise PjsipError("the call is not connected")
+        self._hold.wanted = held
+        self._settle_hold(self._context.clock())
+
+    def _settle_hold(self, now: float) -> None:
+        if self._offer or not self.live or self._ending_since_s is not None or not self._hold.due(now):
+            return
+        try:
+            self._call.hold(self._hold.wanted)
+        except PjsipError as exc:  # most often an offer of the far end that is under way
+            log.info("the far end is not told of hold yet", leg=self._id, reason=str(exc))
+            self._hold.postpone(now)
+            return
+        self._offer = "hold"
+        self._hold.offer_made()
 
     def set_tier(self, tier: str) -> None:
         """Offer a codec and packet time, `ILBC/30`. Raises `PjsipError`."""
         codec, _, ptime_ms = tier.rpartition("/")
         if tier not in self._context.tiers:
             raise PjsipError(f"no tier is called {tier!r}")
-        if self.state != "connected" or self._local_hold or self._transfer.pending or self._asked:
+        if self.state != "connected" or not self._hold.settled or self._transfer.pending or self._offer:
             raise BusyError("the session is on hold, being transferred or being changed")
         self._call.renegotiate(codec, int(ptime_ms))
-        self._asked = True
+        self._offer = "tier"
 
     # ---- from PJSIP ----------------------------------------------------------------------------
 
@@ -245,7 +255,7 @@ class Leg:
 
     def on_media(self, media: MediaInfo) -> None:
         """Offer and answer were agreed on."""
-        self._asked = False
+        self._offer = ""
         if self._answered:
             self.state = "connected" if media.sending else "held"
         self.report_media(media)
@@ -256,10 +266,12 @@ class Leg:
 
     def on_refused(self, status: int, reason: str) -> None:
         """The far end keeps its media."""
-        if self._asked:
-            self._asked = False
+        offer, self._offer = self._offer, ""
+        if offer == "tier":
             self._call.keep_media()
             self._context.emit(wire.Refused(self._id, wire.SetTier.__name__, reason, status))
+        elif offer == "hold" and self._hold.refused(status, self._context.clock()):
+            self._context.emit(wire.Refused(self._id, wire.Hold.__name__, reason, status))
 
     def on_transfer(self, status: int, reason: str, *, final: bool) -> None:
         """The far end says how the transfer goes."""
@@ -284,9 +296,10 @@ class Leg:
         return pack_heard_record(self._id, HeardFlag.CONCEALED, self._silence)
 
     def after_tick(self, now: float) -> None:
-        """Report marks and progress, finish a drain."""
+        """Report marks and progress, make a hold that could not be made before, finish a drain."""
         self._report_progress()
         self.report_marks()
+        self._settle_hold(now)
         if self._drain_until_s is None:
             return
         if self.playout.drained and self._drained_at_s is None:
@@ -306,7 +319,7 @@ class Leg:
         if self._transfer.overdue(now):
             self._tell_transfer(408, "the far end did not say how it went", final=True)
         current = self._call.quality()
-        expected = self.state == "connected" and not self._local_hold
+        expected = self.state == "connected" and not self._hold.offered
         silent_s = self._watch.check(current, now, expected=expected)
         held_s = self._held_watch.check(current, now, expected=not expected)
         silent_s = held_s if silent_s is None else silent_s

@@ -105,13 +105,9 @@ class NativeCall(pj.Call):
             tsx = prm.e.body.tsxState.tsx
             ours = tsx.role == pj.PJSIP_ROLE_UAC and str(tsx.method) == "INVITE"
             status = int(tsx.statusCode)
-            if (
-                ours
-                and status >= _REFUSED
-                and status not in _CHALLENGES
-                and self.confirmed
-                and tsx.state in _TSX_OVER
-            ):
+            # A transaction that was completed is terminated long afterwards (RFC 3261 §17.1.1.2, timer D).
+            over = tsx.state in _TSX_OVER and prm.e.body.tsxState.prevState not in _TSX_OVER
+            if ours and status >= _REFUSED and status not in _CHALLENGES and self.confirmed and over:
                 self.handler.on_refused(status, str(tsx.statusText))
 
     def onCallState(self, prm: Any) -> None:
@@ -286,8 +282,11 @@ class SipCall:
         call = self._alive
         before, call.wanted = call.wanted, (codec, ptime_ms)
         try:
+            prm = call_options()
+            # Without it PJSIP goes on to offer a hold that the far end has refused.
+            prm.opt.flag = pj.PJSUA_CALL_UNHOLD
             with pjsip_errors():
-                call.reinvite(call_options())
+                call.reinvite(prm)
         except PjsipError:
             call.wanted = before
             raise

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.cards.sip.contract import DtmfMethod, Headers, MediaInfo, StreamQuality
+from gateway.cards.sip.contract import DtmfMethod, Headers, MediaInfo, PjsipError, StreamQuality
 from gateway.cards.sip.leg import Leg, LegContext
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import LegId
@@ -22,6 +22,8 @@ class RecordedCall:
     media: MediaInfo | None = None
     stats: StreamQuality | None = None
     asked: list[tuple[object, ...]] = field(default_factory=list)
+    offering: bool = False
+    """The far end makes an offer: none of ours can be sent."""
 
     def answer(self, status: int, reason: str = "", headers: Headers = ()) -> None:
         self.asked.append(("answer", status, reason, headers))
@@ -30,6 +32,8 @@ class RecordedCall:
         self.asked.append(("hangup",))
 
     def hold(self, held: bool) -> None:
+        if self.offering:
+            raise PjsipError("an INVITE is pending")
         self.asked.append(("hold", held))
 
     def send_dtmf(self, digits: str, method: DtmfMethod | None = None) -> None:
