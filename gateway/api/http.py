@@ -17,7 +17,7 @@ METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 def _closing(api: Api) -> Callable[[web.Application], Awaitable[None]]:
     async def close(_app: web.Application) -> None:
-        api.close()
+        await api.close()
 
     return close
 

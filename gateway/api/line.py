@@ -6,7 +6,7 @@ A page that vanishes is noticed by the pongs it does not send; so that the page 
 told {"type": "alive"} when there has been nothing else to say for `HEARTBEAT_S`.
 
 Closed with 4401 when the token is not or no longer good, 4408 when the page does not sign in or does not
-keep up, 4429 for too many pages or messages.
+keep up, 4429 for too many pages or messages, 1001 when the gateway stops.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from secrets import token_hex
 from typing import Final, Literal
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from gateway.api.accounts import Accounts, PersonSession
 from gateway.api.problems import ProblemError
@@ -42,6 +42,7 @@ _OUTBOX: Final = 64
 _PER_S: Final = 10.0
 _BURST: Final = 30
 _ALIVE: Final = '{"type":"alive"}'
+_STOPS: Final = "the gateway stops"
 
 log = get_logger()
 
@@ -112,7 +113,7 @@ class Lines:
         self._accounts = accounts
         self._clock = clock
         self._open: set[_Line] = set()
-        self._unsigned = 0
+        self._unsigned: set[web.WebSocketResponse] = set()
 
     def end(self, session: PersonSession) -> None:
         """A session is over: its pages go."""
@@ -120,17 +121,26 @@ class Lines:
             if line.session is session:
                 line.end(4401, "signed out")
 
+    async def close(self) -> None:
+        """Let all pages go; they come back to the next process."""
+        for line in self._open:
+            line.end(WSCloseCode.GOING_AWAY, _STOPS)
+        reason = _STOPS.encode()
+        await asyncio.gather(
+            *(socket.close(code=WSCloseCode.GOING_AWAY, message=reason) for socket in self._unsigned)
+        )
+
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """One connection from its beginning to its end."""
-        if self._unsigned >= _MAX_UNSIGNED:
+        if len(self._unsigned) >= _MAX_UNSIGNED:
             raise ProblemError(503, "too many pages are signing in", headers={"Retry-After": "2"})
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_REQUEST_BYTES, compress=False)
-        self._unsigned += 1
+        self._unsigned.add(socket)
         try:
             await socket.prepare(request)
             found = await self._signed_in(socket)
         finally:
-            self._unsigned -= 1
+            self._unsigned.discard(socket)
         if found is not None:
             session, resume = found
             await self._run(socket, _Line(session), resume)

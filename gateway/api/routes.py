@@ -1,6 +1,6 @@
 """All resources of the API, put together."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -69,7 +69,7 @@ class Api:
 
     routes: list[web.RouteDef]
     origins: Middleware
-    close: Callable[[], None]
+    close: Callable[[], Awaitable[None]]
     """Ends what would go on without end."""
 
 
@@ -104,4 +104,9 @@ def build_api(deps: ApiDependencies) -> Api:
     if webrtc is not None:
         page = PhonePage(deps.config.agents, access.require_phone, people=bool(deps.config.users))
         routes += page.routes()
-    return Api(routes, origins(webrtc.cors if webrtc else []), deps.hub.close)
+
+    async def close() -> None:
+        deps.hub.close()
+        await lines.close()
+
+    return Api(routes, origins(webrtc.cors if webrtc else []), close)

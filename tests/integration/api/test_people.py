@@ -217,6 +217,15 @@ async def test_a_line_that_says_nothing_is_closed(rig: Rig) -> None:
         assert await it.closed(within_s=8) == 4408
 
 
+async def test_all_pages_are_let_go_when_the_gateway_stops(rig: Rig) -> None:
+    async with line(rig, await sign_in(rig)) as it, connected(rig) as unsigned:
+        async with asyncio.TaskGroup() as group:
+            codes = [group.create_task(each.closed()) for each in (it, unsigned)]
+            group.create_task(rig.server.close())
+        assert [code.result() for code in codes] == [1001, 1001]
+        assert rig.people.presence("olivia") == "offline"
+
+
 async def test_rubbish_is_refused_and_a_flood_ends_the_line(rig: Rig) -> None:
     async with line(rig, await sign_in(rig)) as it:
         await it.socket.send_str("rubbish")
