@@ -14,13 +14,13 @@ from gateway.cards.sip.contract import (
     StreamQuality,
 )
 from gateway.cards.sip.counters import LegCounters, StallWatch, TransferWatch
+from gateway.cards.sip.ear import Ear
 from gateway.cards.sip.hold import HoldWish
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import LegId
 from gateway.core.playout import MarkStarted, Playout
 from gateway.observe.log import get_logger
 from gateway.wire import card as wire
-from gateway.wire.frames import HeardFlag, pack_heard_record
 
 HELD_TIMEOUT_S = 1800.0
 """So long may a leg on hold show neither RTP nor RTCP; a far end that is gone never says BYE."""
@@ -113,8 +113,7 @@ class Leg:
         self._transfer = TransferWatch()
         self.kept = b""
         self.playout = Playout(context.pcm_format)
-        self._silence = context.pcm_format.silence(20)
-        self._heard = b""
+        self._ear = Ear(context.pcm_format)
         self._answered = False
         self._ended_by: Side = "far_end"
         self._ending_since_s: float | None = None
@@ -128,7 +127,7 @@ class Leg:
         self._counters = LegCounters()
         self._watch = StallWatch(context.rtp_timeout_s, context.clock())
         self._held_watch = StallWatch(HELD_TIMEOUT_S, context.clock())
-        port.hear, port.speak = self._hear, self.playout.next_frame
+        port.hear, port.speak = self._ear.hear, self.playout.next_frame
 
     @property
     def leg_id(self) -> LegId:
@@ -256,6 +255,8 @@ class Leg:
     def on_media(self, media: MediaInfo) -> None:
         """Offer and answer were agreed on."""
         self._offer = ""
+        if self._answered and self.state == "connected" and media.sending:
+            self._ear.renewed()
         if self._answered:
             self.state = "connected" if media.sending else "held"
         self.report_media(media)
@@ -283,17 +284,11 @@ class Leg:
             self._transfer.end()
         self._context.emit(wire.TransferProgress(self._id, status, reason, final))
 
-    def _hear(self, pcm: bytes) -> None:
-        self._heard = pcm
-
     # ---- time passes ---------------------------------------------------------------------------
 
     def heard_record(self) -> bytes:
         """What the far end said in this tick, as a record of a HEARD frame."""
-        pcm, self._heard = self._heard, b""
-        if pcm:
-            return pack_heard_record(self._id, HeardFlag.NONE, pcm)
-        return pack_heard_record(self._id, HeardFlag.CONCEALED, self._silence)
+        return self._ear.record(self._id)
 
     def after_tick(self, now: float) -> None:
         """Report marks and progress, make a hold that could not be made before, finish a drain."""
