@@ -70,7 +70,7 @@ class Bridge:
     def describe(self) -> str:
         """The chain, for people."""
         legs = " + ".join(party.describe() for party in self._parties.values())
-        how = {"alone": "<->", "pair": "<-> (direct) agent away:", "mix": f"<-> (mix @{self._mix.rate_hz})"}
+        how = {"alone": "<->", "pair": "<-> (direct) agent away:", "mix": f"<-> ({self._mix.describe()})"}
         role = "" if self.agent_role == "speak" else f" ({self.agent_role})"
         return f"leg {legs} {how[self.joined]} {self.agent.describe()}{role}"
 

@@ -79,6 +79,13 @@ class Mix:
         self.on_prompts: Callable[[Party], None] | None = None
         """Told on every tick of a party that is played prompts."""
 
+    def describe(self) -> str:
+        """Rate, and what had to be evened out of each clock so far, in frames of 20 ms."""
+        mixer = self._mixer
+        found = {key: str(mixer.stats(key)) for key in mixer.parties} if mixer is not None else {}
+        said = "".join(f"; {key}: {corrections}" for key, corrections in found.items() if corrections)
+        return f"mix @{self.rate_hz}{said}"
+
     def voice(self, pcm_format: PcmFormat, on_played: OnPlayed) -> MixVoice:
         """Where the agent speaks in a mix."""
         if self._voice is None:

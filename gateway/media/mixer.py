@@ -1,115 +1,87 @@
 """N-1 mixing: every party hears all others, never itself. Pure; numpy; one 20 ms tick at a time.
 
-Parties come from cards with clocks of their own. Each has a small buffer between its clock and the
-mixer's tick: it starts to play when `TARGET_MS` have gathered, and a drift of the clocks is taken
-out by splicing one frame away (two frames cross-faded into one) when the buffer has stayed too
-full, or by playing a frame a second time, faded, when it ran dry. Both are counted. The buffer is
-bounded, so that no delay can build up over any length of call.
+Parties come from cards with clocks of their own. Each has a live run (`gateway.core.playout_runs`)
+between its clock and the mixer's tick: it starts when two frames have gathered, and a drift of the
+clocks is taken out by cross-fades that leave a frame out or play one twice. All corrections are
+counted. The run is bounded, so that no delay can build up over any length of call.
 
 A party that joins, leaves, or changes its gain is ramped over one frame: no click.
 """
 
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.core.audio import PTIME_MS, PcmFormat
+from gateway.core.ids import Mark
+from gateway.core.playout import Playout
+from gateway.core.playout_runs import LIVE_LIMIT_FRAMES
 from gateway.media.resampler import Resampler
 
 Samples = NDArray[np.float32]
 Key = TypeVar("Key")
 
-TARGET_MS: Final = 40
-"""Buffered when a party starts to be heard."""
-LIMIT_MS: Final = 120
+LIMIT_MS: Final = LIVE_LIMIT_FRAMES * PTIME_MS
 """Most that is ever buffered; what comes on top drops the oldest."""
-_FULL_TICKS: Final = 50
-"""A buffer that was never below the target for a second holds delay that nobody needs."""
+_SPEECH: Final = Mark(1)
 _CEILING: Final = 32000.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class PartyStats:
     """What the buffer of a party had to do; frames of 20 ms."""
 
     spliced: int = 0
-    """Frames taken out because the party's clock is faster."""
+    """Frames left out because the party's clock is faster."""
+    stretched: int = 0
+    """Frames played twice because it is slower."""
     repeated: int = 0
-    """Frames played twice because it is slower, or late."""
+    """Gaps, each filled with a fading echo of one frame: the party was late, or said no more."""
     dropped: int = 0
     """Frames thrown away by the limit."""
+
+    def __str__(self) -> str:
+        """Those that occurred, for people; empty if none did."""
+        return " ".join(f"{name} {count}" for name, count in asdict(self).items() if count)
 
 
 class _Party:
     def __init__(self, source: PcmFormat, mix: PcmFormat) -> None:
         self.size = mix.frame_samples
-        self.stats = PartyStats()
-        self.gain = self.wanted_gain = 1.0
+        self.wanted_gain = 1.0
+        self.gain = 0.0
         self.listens = True
         self.leaving = False
         self._in = Resampler(source.sample_rate_hz, mix.sample_rate_hz).process
         self._out = Resampler(mix.sample_rate_hz, source.sample_rate_hz).process
-        self._rest = b""
-        self._frames: deque[Samples] = deque()
-        self._primed = False
-        self._full_ticks = 0
-        self._last: Samples | None = None
+        self._speech = Playout(mix)
         self._ramp = np.linspace(0.0, 1.0, self.size, dtype=np.float32)
-        self.gain = 0.0
+
+    @property
+    def stats(self) -> PartyStats:
+        speech = self._speech
+        return PartyStats(
+            speech.live_spliced, speech.live_stretched, speech.live_repeated, speech.live_dropped
+        )
 
     def push(self, pcm: bytes) -> None:
-        data = self._rest + self._in(pcm)
-        step = self.size * 2
-        whole = len(data) // step * step
-        self._rest = data[whole:]
-        for start in range(0, whole, step):
-            self._frames.append(np.frombuffer(data, np.int16, self.size, start).astype(np.float32))
-        while len(self._frames) > LIMIT_MS // PTIME_MS:
-            self._frames.popleft()
-            self.stats.dropped += 1
+        self._speech.play(self._in(pcm), _SPEECH, live=True)
 
     def pull(self) -> Samples | None:
         """The party's next frame with its gain; None while it is silent."""
-        frame = self._next()
-        if frame is None:
+        pcm = self._speech.next_frame()
+        if pcm is None:
             return None
+        frame: Samples = np.frombuffer(pcm, np.int16).astype(np.float32)
         target = 0.0 if self.leaving else self.wanted_gain
         if self.gain == target:
             return frame if target == 1.0 else frame * np.float32(target)
         ramped: Samples = frame * (self.gain + (target - self.gain) * self._ramp)
         self.gain = target
         return ramped
-
-    def _next(self) -> Samples | None:
-        depth = len(self._frames)
-        if not self._primed:
-            if depth * PTIME_MS < TARGET_MS:
-                return None
-            self._primed = True
-        if not depth:
-            return self._conceal()
-        self._full_ticks = self._full_ticks + 1 if depth * PTIME_MS > TARGET_MS else 0
-        frame = self._frames.popleft()
-        if self._full_ticks >= _FULL_TICKS and self._frames:
-            self._full_ticks = 0
-            self.stats.spliced += 1
-            frame = frame * (1 - self._ramp) + self._frames.popleft() * self._ramp
-        self._last = frame
-        return frame
-
-    def _conceal(self) -> Samples | None:
-        """The last frame once more, fading out; then silence until the buffer has filled again."""
-        last, self._last = self._last, None
-        self._primed = False
-        if last is None:
-            return None
-        self.stats.repeated += 1
-        faded: Samples = last[::-1] * (1 - self._ramp)
-        return faded
 
     def render(self, mix: Samples) -> bytes:
         clipped: Samples = np.clip(mix, -_CEILING, _CEILING)
