@@ -15,6 +15,8 @@ from gateway.errors import LocalError
 
 MAX_KEPT: Final = 20
 """Plans that can be brought back."""
+MAX_HISTORY: Final = 100
+"""Entries of the history: a plan has several when it was tried out, made everybody's, brought back."""
 
 Action = Literal["started", "reloaded", "canary", "promoted", "rolled_back"]
 
@@ -103,4 +105,12 @@ class Versions:
         return tuple(latest[digest] for digest in reversed(order[:place]))
 
     def _with(self, version: Version) -> tuple[Version, ...]:
-        return (version, *self.history)[:MAX_KEPT]
+        """As many entries as name `MAX_KEPT` different plans."""
+        kept: list[Version] = []
+        digests: set[str] = set()
+        for each in (version, *self.history)[:MAX_HISTORY]:
+            digests.add(each.digest)
+            if len(digests) > MAX_KEPT:
+                break
+            kept.append(each)
+        return tuple(kept)
