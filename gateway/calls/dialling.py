@@ -1,7 +1,7 @@
 """Calling other people into a call: one after the other or all at once, until one answers."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -76,6 +76,21 @@ _WORST_FIRST: tuple[DialFault, ...] = ("not_allowed", "unreachable", "refused", 
 """When several failed in different ways, the last of these that occurred is the result: it tells most."""
 
 
+async def tidied(work: Awaitable[object], found: Party | None) -> None:
+    """Wait for work that ends a search. If nobody waits for the result any more, whoever was found goes."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        if found is not None:
+            found.close("the caller has gone")
+        raise
+
+
+def _close_unchosen(attempt: "asyncio.Task[Party]") -> None:
+    if not attempt.cancelled() and attempt.exception() is None and not attempt.result().chosen:
+        attempt.result().close("somebody else answered")
+
+
 class Hunt:
     """Looks for the first of several people who answers."""
 
@@ -106,19 +121,23 @@ class Hunt:
         attempts = [
             asyncio.create_task(self._dialler.reach(target, self._about, self._admit)) for target in targets
         ]
-        pending = set(attempts)
+        found: Party | None = None
         try:
             async with asyncio.timeout(ring_s):
-                while pending:
-                    done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                    for attempt in done:
-                        party = self._outcome(attempt)
-                        if party is not None:
-                            return party
+                found = await self._answered(set(attempts))
         except TimeoutError:
             self._faults.append(NotReachedError("no_answer", f"nobody answered within {ring_s:g} s"))
         finally:
-            await self._give_up(attempts)
+            await tidied(self._give_up(attempts), found)
+        return found
+
+    async def _answered(self, pending: "set[asyncio.Task[Party]]") -> Party | None:
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for attempt in done:
+                party = self._outcome(attempt)
+                if party is not None:
+                    return party
         return None
 
     def _outcome(self, attempt: "asyncio.Task[Party]") -> Party | None:
@@ -133,11 +152,9 @@ class Hunt:
     async def _give_up(self, attempts: Sequence["asyncio.Task[Party]"]) -> None:
         for attempt in attempts:
             attempt.cancel()
-        await asyncio.gather(*attempts, return_exceptions=True)
-        for attempt in attempts:
             # Two may answer at the same moment, and one just when the time is over.
-            if not attempt.cancelled() and attempt.exception() is None and not attempt.result().chosen:
-                attempt.result().close("somebody else answered")
+            attempt.add_done_callback(_close_unchosen)
+        await asyncio.gather(*attempts, return_exceptions=True)
 
     def _result(self) -> StepFailedError:
         worst = max(self._faults, key=lambda fault: _WORST_FIRST.index(fault.fault), default=None)

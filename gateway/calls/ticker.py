@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.core.audio import PTIME_MS
+from gateway.observe.log import get_logger
 
 _TICK_S: Final = PTIME_MS / 1000
 _MAX_LATE_TICKS: Final = 10
@@ -22,7 +23,7 @@ class Ticker:
         """Ticks that were too late to be made up for."""
 
     def subscribe(self, subscriber: Callable[[], None]) -> None:
-        """Call it on every tick from now on. It must not raise or wait."""
+        """Call it on every tick from now on. It must not wait; one that raises is called no more."""
         self._subscribers.append(subscriber)
         if self._timer is None:
             loop = asyncio.get_running_loop()
@@ -31,7 +32,8 @@ class Ticker:
 
     def unsubscribe(self, subscriber: Callable[[], None]) -> None:
         """Call it no more."""
-        self._subscribers.remove(subscriber)
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
         if not self._subscribers and self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -45,6 +47,13 @@ class Ticker:
             late = _MAX_LATE_TICKS
         for _ in range(late + 1):
             for subscriber in list(self._subscribers):
-                subscriber()
+                self._call(subscriber)
         self._due_s += (late + 1) * _TICK_S
         self._timer = loop.call_at(self._due_s, self._tick) if self._subscribers else None
+
+    def _call(self, subscriber: Callable[[], None]) -> None:
+        try:
+            subscriber()
+        except Exception:  # noqa: BLE001 - the fault of one call, which must not silence the others
+            get_logger().exception("a mix has failed")
+            self.unsubscribe(subscriber)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from gateway.calls.dialling import Hunt
+from gateway.calls.dialling import Hunt, tidied
 from gateway.calls.looped import Looped
 from gateway.calls.party import Party
 from gateway.calls.queues import CallQueues, Place
@@ -47,15 +47,17 @@ class Waiting:
     async def served(self) -> Party:
         """Whoever answered for this caller. Raises `StepFailedError`."""
         announcing = asyncio.create_task(self._announce())
+        found: Party | None = None
         try:
             async with asyncio.timeout(self._request.max_wait_s):
-                return await self._served()
+                found = await self._served()
         except TimeoutError as exc:
             reason = f"nobody was free within {self._request.max_wait_s:g} s"
             raise StepFailedError("timeout", reason) from exc
         finally:
             announcing.cancel()
-            await asyncio.gather(announcing, return_exceptions=True)
+            await tidied(asyncio.gather(announcing, return_exceptions=True), found)
+        return found
 
     async def _served(self) -> Party:
         request = self._request
