@@ -266,6 +266,21 @@ class GatewayProcess:
         ):
             return response.status, await response.text()
 
+    async def metric(self, name: str, is_right: Callable[[float], bool], within_s: float = 15.0) -> None:
+        """Wait until /metrics has this value; the edge and its relay tell theirs once a second."""
+
+        async def value() -> float:
+            _, page = await self.http("/metrics")
+            found = dict(line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
+            return float(found.get(name, "nan"))
+
+        looked = AsyncRetrying(
+            stop=stop_after_delay(within_s),
+            wait=wait_fixed(0.1),
+            retry=retry_if_result(lambda found: not is_right(found)),
+        )
+        await looked(value)
+
     # ---- processes -----------------------------------------------------------------------------
 
     def processes(self) -> list[Process]:

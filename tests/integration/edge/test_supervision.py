@@ -6,7 +6,6 @@ import signal
 import sys
 
 import pytest
-from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from gateway.edge.fleet import SILENT_S, START_S
 from tests.integration.echo import ECHO_STEPS, echo_gateway
@@ -22,16 +21,6 @@ async def _new_call_works(gateway: GatewayProcess) -> None:
         assert (await phone.finish())["worked"]
 
 
-async def _metric(gateway: GatewayProcess, line: str) -> None:
-    """Wait until /metrics has this line."""
-    looked = AsyncRetrying(
-        stop=stop_after_delay(15),
-        wait=wait_fixed(0.1),
-        retry=retry_if_result(lambda page: line not in page[1].splitlines()),
-    )
-    await looked(gateway.http, "/metrics")
-
-
 async def _many_calls_work(gateway: GatewayProcess) -> None:
     async with Sipp("held_call", gateway.sip_port, calls=9, at_once=9) as sipp:
         (await sipp.result()).assert_passed()
@@ -45,7 +34,7 @@ async def test_calls_outlive_the_template_and_a_new_one_makes_cards() -> None:
         await phone.done(*ECHO_STEPS)
         os.kill(gateway.template_pid(), signal.SIGKILL)
         await gateway.logged("process died", where=lambda line: line["name"] == "template")
-        await _metric(gateway, "gateway_edge_template_restarts_total 1.0")
+        await gateway.metric("gateway_edge_template_restarts_total", lambda now: now == 1)
         await _many_calls_work(gateway)
         await phone.done(*ECHO_STEPS)
         assert (await phone.finish())["worked"]
@@ -59,7 +48,7 @@ async def test_a_template_that_hangs_is_replaced() -> None:
         await phone.done(*ECHO_STEPS)  # on the spare card; the edge orders another one
         died = await gateway.logged("process died", START_S + 5)
         assert (died["name"], died["status"]) == ("template", "signal 9")
-        await _metric(gateway, "gateway_cards_connected 2.0")
+        await gateway.metric("gateway_cards_connected", lambda now: now == 2)
         await _many_calls_work(gateway)
         await phone.done(*ECHO_STEPS)
         assert (await phone.finish())["worked"]
@@ -97,7 +86,7 @@ async def test_a_second_gateway_in_the_same_directory_is_one_clear_line() -> Non
 async def test_the_edge_counts() -> None:
     async with echo_gateway() as (gateway, _), RawSip(gateway.sip_port) as far_end:
         assert await far_end.final_status(far_end.request("OPTIONS")) == 200
-        await _metric(gateway, "gateway_edge_sip_rx_options_total 1.0")
+        await gateway.metric("gateway_edge_sip_rx_options_total", lambda now: now == 1)
 
 
 async def test_it_leaves_only_what_is_to_be_kept() -> None:

@@ -5,8 +5,6 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
-
 from gateway.edge.webrtc_cards import FIRST_CARD
 from tests.integration.echo import ECHO_STEPS
 from tests.integration.harness import GatewayProcess
@@ -29,24 +27,14 @@ async def _gateway(port: int) -> AsyncIterator[GatewayProcess]:
         yield gateway
 
 
-async def _metric(gateway: GatewayProcess, line: str) -> None:
-    """Wait until /metrics has this line."""
-    looked = AsyncRetrying(
-        stop=stop_after_delay(15),
-        wait=wait_fixed(0.1),
-        retry=retry_if_result(lambda page: line not in page[1].splitlines()),
-    )
-    await looked(gateway.http, "/metrics")
-
-
 async def test_phones_and_relay_live_side_by_side() -> None:
     port = free_sip_port()
     async with _gateway(port) as gateway:
         ready = await gateway.logged("ready")
         assert ready["webrtc"] == f"127.0.0.1:{port}"
         assert (await gateway.logged("WebRTC card is up"))["card"] == FIRST_CARD
-        await _metric(gateway, "gateway_edge_webrtc_cards_running 1.0")
-        await _metric(gateway, "gateway_edge_relay_flows 0.0")
+        await gateway.metric("gateway_edge_webrtc_cards_running", lambda now: now == 1)
+        await gateway.metric("gateway_edge_relay_flows", lambda now: now == 0)
         async with Softphone(gateway.uri()) as phone:
             await phone.done(*ECHO_STEPS)
             assert (await phone.finish())["worked"]
@@ -71,5 +59,5 @@ async def test_a_relay_worker_that_dies_is_replaced() -> None:
         os.kill(worker.pid, signal.SIGKILL)
         died = await gateway.logged("process died", where=lambda line: line["name"] == "relay0")
         assert died["status"] == "signal 9"
-        await _metric(gateway, "gateway_edge_relay_restarts_total 1.0")
-        await _metric(gateway, "gateway_edge_relay_flows 0.0")
+        await gateway.metric("gateway_edge_relay_restarts_total", lambda now: now == 1)
+        await gateway.metric("gateway_edge_relay_flows", lambda now: now == 0)
