@@ -56,7 +56,7 @@ class Ear:
 
     def renewed(self) -> None:
         """The stream is another one from now on."""
-        self._watched, self._begun = _WATCHED_TICKS, False
+        self._watched, self._begun, self._filled = _WATCHED_TICKS, False, 0
 
     def record(self, leg: LegId) -> bytes:
         """This tick as a record of a HEARD frame."""
