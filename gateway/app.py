@@ -40,7 +40,6 @@ from gateway.calls.tool_http import HttpTools
 from gateway.cards.edge_link import EdgeLink
 from gateway.config.barge_in import BargeInConfig
 from gateway.config.models import GatewayConfig
-from gateway.config.problems import ConfigError
 from gateway.core.ids import CallId
 from gateway.core.record import CallRecord, TimelineEvent
 from gateway.core.termination import Reason
@@ -60,9 +59,12 @@ from gateway.observe.log import configure_logging, get_logger
 from gateway.observe.metrics import Metrics
 from gateway.observe.node_metrics import NodeState
 from gateway.observe.priority import PATH_PRIORITY, be_realtime
+from gateway.observe.tasks import report_fault
 from gateway.store.calls import CallStore
 from gateway.store.database import DATABASE_NAME, Database
 from gateway.store.keys import KeyStore
+from gateway.store.outbox import Outbox
+from gateway.webhooks.ledger import Ledger
 from gateway.webhooks.sender import Webhooks
 from gateway.wire import card
 from gateway.wire import edge as wire
@@ -169,7 +171,9 @@ class Core:
                     skipped_ticks=lambda: calls.ticker.skipped,
                 )
             )
-            self._webhooks = webhooks = Webhooks(config.webhooks, metrics.webhook_done, time.time)
+            self._webhooks = webhooks = Webhooks(
+                config.webhooks, metrics.webhook_done, time.time, ledger=Ledger(Outbox(database))
+            )
             stack.push_async_callback(webhooks.close, _WEBHOOKS_TIMEOUT_S)
             api = build_api(
                 ApiDependencies(
@@ -217,10 +221,14 @@ class Core:
         edge = await EdgeLink.connect(self._config.node.run_dir, self._from_edge)
         self._pool.connect_edge(edge.send)
         watchers = [
-            asyncio.create_task(self._watch_edge(edge)),
-            asyncio.create_task(self._watch_plans(plans)),
-            asyncio.create_task(_complete_recordings(self._config.node.run_dir / _RECORDINGS)),
+            asyncio.create_task(self._watch_edge(edge), name="watch edge"),
+            asyncio.create_task(self._watch_plans(plans), name="watch dialplans"),
+            asyncio.create_task(
+                _complete_recordings(self._config.node.run_dir / _RECORDINGS), name="complete recordings"
+            ),
         ]
+        for watcher in watchers:
+            watcher.add_done_callback(report_fault)
         try:
             await http.start()
             await self._webhooks.start()
@@ -255,13 +263,7 @@ class Core:
         async with asyncio.TaskGroup() as tasks:
             if self._config.dialplans_reload == "on_change":
                 tasks.create_task(plans.watch(changes(plans.directory)))
-            while True:
-                await self._reload.wait()
-                self._reload.clear()
-                try:
-                    await plans.reload("SIGHUP")
-                except ConfigError:
-                    continue  # said in the log and by `gateway status`
+            tasks.create_task(plans.reload_when(self._reload, "SIGHUP"))
 
     def _gate(self, facts: CallFacts, incoming: card.Incoming) -> Gate | None:
         """Tell of a new call; where a receiver decides about it, the call waits."""

@@ -5,7 +5,7 @@ happens in a thread and one after the other; the swap itself is one assignment.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from gateway.dialplan.loader import everything_to_the_first_agent, load_dialplan
 from gateway.dialplan.sources import KeptSources, Sources
 from gateway.dialplan.surroundings import Surroundings
 from gateway.dialplan.versions import Action, Version, Versions, VersionsError
+from gateway.errors import LocalError
 from gateway.observe.log import get_logger
 
 ARCHIVE_NAME: Final = "dialplans"
@@ -156,24 +157,27 @@ class LivePlan:
         Nothing changes when the files are those in force. Raises `ConfigError` with everything that is
         wrong, `VersionsError` without a directory; nothing has changed then.
         """
-        return await self._load_again(by, canary_percent, asked=True)
+        async with self._lock:
+            return await self._load_again(by, canary_percent, asked=True)
 
     async def _load_again(self, by: str, canary_percent: float | None, *, asked: bool) -> PlanStatus:
-        async with self._lock:
-            try:
-                held = await asyncio.to_thread(self._reloaded, by, canary_percent, asked)
-            except ConfigError as exc:
-                self._refused(str(exc))
-                raise
-            return self._swap(held)
+        """With the lock held."""
+        try:
+            held = await asyncio.to_thread(self._reloaded, by, canary_percent, asked)
+        except ConfigError as exc:
+            self._refused(str(exc))
+            raise
+        return self._swap(held)
 
     async def follow_files(self, by: str = "file change") -> PlanStatus:
         """As `reload`; while there is a canary, the changed files become the canary.
 
         Files that are those of a plan that was rolled back change nothing: nobody has edited them since.
         """
-        versions = self._holding.versions
-        return await self._load_again(by, versions.canary_percent if versions.canary else None, asked=False)
+        async with self._lock:
+            versions = self._holding.versions
+            percent = versions.canary_percent if versions.canary else None
+            return await self._load_again(by, percent, asked=False)
 
     async def promote(self, by: str) -> PlanStatus:
         """Make the canary the plan of all callers. Raises `VersionsError`."""
@@ -194,18 +198,17 @@ class LivePlan:
         """Reload at every change, until there are no more. changes: such as `watchfiles.awatch` gives."""
         try:
             async for _ in changes:
-                await self._follow()
+                await _or_say_why_not(self.follow_files())
         except OSError as exc:
             # The directory is gone, or the system watches no more files.
             log.error("changes of dialplans are not seen any more", error=str(exc))
 
-    async def _follow(self) -> None:
-        try:
-            await self.follow_files()
-        except ConfigError:
-            return  # said already
-        except VersionsError as exc:
-            log.warning("changed dialplans are not put into force", reason=str(exc))
+    async def reload_when(self, asked: asyncio.Event, by: str) -> None:
+        """Reload whenever the event is set, without end."""
+        while True:
+            await asked.wait()
+            asked.clear()
+            await _or_say_why_not(self.reload(by))
 
     def _swap(self, held: _Held) -> PlanStatus:
         before, self._held = self._held, held
@@ -320,3 +323,12 @@ class LivePlan:
     def _old(self, digest: str) -> Dialplan:
         assert self.directory is not None
         return load_sources(KeptSources(self.directory, self._archive.files(digest)), self._surroundings)
+
+
+async def _or_say_why_not(reload: Awaitable[PlanStatus]) -> None:
+    try:
+        await reload
+    except ConfigError:
+        return  # said in the log and by `gateway status`
+    except LocalError as exc:
+        log.warning("changed dialplans are not put into force", reason=str(exc))

@@ -1,4 +1,8 @@
-"""Webhooks: tells the configured receivers what becomes of calls, without ever holding a call up."""
+"""Webhooks: tells the configured receivers what becomes of calls, without ever holding a call up.
+
+What cannot be delivered at once is kept in the database (`ledger`) for as long as it is tried, so that
+the next process goes on with it. Only a message that a caller waits for is of no use later.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -11,8 +15,11 @@ from gateway.config.webhooks import WebhookEvent, WebhookReceiver, signing_key
 from gateway.core.ids import CallId
 from gateway.core.record import CallKind, CallRecord, TimelineEvent, TimelineKind
 from gateway.observe.log import get_logger
+from gateway.observe.tasks import report_fault
+from gateway.store.database import StoreError
 from gateway.webhooks import messages
 from gateway.webhooks.delivery import URGENT_FOR_S, Address, Deliverer, DeliveryError, GoneError, Sleep
+from gateway.webhooks.ledger import Ledger, name_of
 from gateway.webhooks.messages import Message
 from gateway.wire import card as wire
 
@@ -21,7 +28,8 @@ MAX_WAITING: Final = 1000
 _AT_ONCE: Final = 8
 """Messages on their way to a receiver at a time, urgent ones and others each."""
 
-Outcome = Literal["delivered", "failed", "dropped"]
+Outcome = Literal["delivered", "failed", "dropped", "kept"]
+"""kept: the next process goes on with it."""
 
 log = get_logger()
 
@@ -30,6 +38,7 @@ class _Receiver:
     """One configured address. Urgent messages have a lane of their own: nothing else is in their way."""
 
     def __init__(self, config: WebhookReceiver) -> None:
+        self.name = name_of(config.url)
         self.address = Address(config.url, signing_key(config.secret))
         self.events = frozenset(config.events)
         self.gone = False
@@ -47,14 +56,20 @@ class Webhooks:
         count: Callable[[WebhookEvent, Outcome], None],
         wall: Callable[[], float],
         sleep: Sleep = asyncio.sleep,
+        ledger: Ledger | None = None,
     ) -> None:
-        """`count` is told how each message to each receiver ended. `wall`: Unix time in seconds."""
+        """`count` is told how each message to each receiver ended. `wall`: Unix time in seconds.
+
+        Without a `ledger` what is undelivered ends with this process.
+        """
         self._receivers = [_Receiver(each) for each in receivers]
         self._count = count
         self._wall = wall
         self._sleep = sleep
+        self._ledger = ledger
         self._http: aiohttp.ClientSession | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
 
     # ---- what happens to calls -------------------------------------------------------------------
 
@@ -78,13 +93,24 @@ class Webhooks:
 
     def _put(self, message: Message) -> None:
         for receiver in self._receivers:
-            if message.event not in receiver.events:
-                continue
-            lane = receiver.lanes[message.urgent]
-            if receiver.gone or lane.full():
-                self._count(message.event, "dropped")
-            else:
-                lane.put_nowait(message)
+            if message.event in receiver.events:
+                self._put_in_lane(receiver, message)
+
+    def _put_in_lane(self, receiver: _Receiver, message: Message) -> None:
+        lane = receiver.lanes[message.urgent]
+        if receiver.gone or lane.full():
+            self._end(receiver, message, "dropped")
+            return
+        lane.put_nowait(message)
+        if self._ledger is not None and not message.urgent:
+            self._ledger.waits(receiver.name, message)
+
+    def _end(self, receiver: _Receiver, message: Message, outcome: Outcome) -> None:
+        if outcome == "dropped" and self._closing and self._ledger is not None and not message.urgent:
+            outcome = "kept"
+        elif self._ledger is not None:
+            self._ledger.over(receiver.name, message.id)
+        self._count(message.event, outcome)
 
     # ---- deliveries ------------------------------------------------------------------------------
 
@@ -94,14 +120,32 @@ class Webhooks:
             return
         self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         deliverer = Deliverer(self._http, self._wall, self._sleep)
-        self._tasks = [
+        if self._ledger is not None:
+            await self._take_up(self._ledger)
+            self._tasks.append(asyncio.create_task(self._ledger.run(), name="webhooks' ledger"))
+        self._tasks += [
             asyncio.create_task(self._work(deliverer, receiver, lane), name="webhook")
             for receiver in self._receivers
             for lane in receiver.lanes.values()
             for _ in range(_AT_ONCE)
         ]
         for task in self._tasks:
-            task.add_done_callback(_report)
+            task.add_done_callback(report_fault)
+
+    async def _take_up(self, ledger: Ledger) -> None:
+        """Go on with what an earlier process left."""
+        receivers = {receiver.name: receiver for receiver in self._receivers}
+        try:
+            left = await ledger.load()
+        except StoreError as exc:
+            log.error("undelivered webhooks of an earlier process cannot be read", error=str(exc))
+            return
+        for name, message in left:
+            receiver = receivers.get(name)
+            if receiver is None or message.event not in receiver.events:
+                ledger.over(name, message.id)
+            else:
+                self._put_in_lane(receiver, message)
 
     async def _work(self, deliverer: Deliverer, receiver: _Receiver, lane: asyncio.Queue[Message]) -> None:
         while True:
@@ -110,7 +154,7 @@ class Webhooks:
             try:
                 outcome = await self._deliver(deliverer, receiver, message)
             finally:
-                self._count(message.event, outcome)
+                self._end(receiver, message, outcome)
                 lane.task_done()
 
     async def _deliver(self, deliverer: Deliverer, receiver: _Receiver, message: Message) -> Outcome:
@@ -130,7 +174,7 @@ class Webhooks:
         return "delivered"
 
     async def close(self, timeout_s: float) -> None:
-        """Deliver what is there, for so long; what is left then is counted as dropped."""
+        """Deliver what is there, for so long; what is left then is kept, or counted as dropped."""
         lanes = [lane for receiver in self._receivers for lane in receiver.lanes.values()]
         if self._tasks:
             try:
@@ -138,19 +182,18 @@ class Webhooks:
                     await asyncio.gather(*(lane.join() for lane in lanes))
             except TimeoutError:
                 log.warning("webhooks are left undelivered", waiting=sum(lane.qsize() for lane in lanes))
+        self._closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for lane in lanes:
-            while not lane.empty():
-                self._count(lane.get_nowait().event, "dropped")
+        for receiver in self._receivers:
+            for lane in receiver.lanes.values():
+                while not lane.empty():
+                    self._end(receiver, lane.get_nowait(), "dropped")
+        if self._ledger is not None:
+            await self._ledger.write()
         if self._http is not None:
             await self._http.close()
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("a webhook's task failed", exc_info=error)
 
 
 def _new_id() -> str:

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from watchfiles import awatch
@@ -61,6 +63,37 @@ def shares(live: LivePlan) -> dict[str, int]:
         route = route_of(live, f"+4930{number:05}")
         found[route] = found.get(route, 0) + 1
     return found
+
+
+class Signals(asyncio.Event):
+    """Somebody's signals; tells whenever they are waited for, which is when the last one has been obeyed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited_for: asyncio.Queue[None] = asyncio.Queue()
+
+    async def wait(self) -> Literal[True]:
+        """As an event does."""
+        self.waited_for.put_nowait(None)
+        return await super().wait()
+
+    async def give(self) -> None:
+        """One signal, until it has been obeyed."""
+        self.set()
+        async with asyncio.timeout(10):
+            await self.waited_for.get()
+
+
+@asynccontextmanager
+async def obeying(live: LivePlan) -> AsyncIterator[Signals]:
+    """Signals are carried out."""
+    signals = Signals()
+    task = asyncio.create_task(live.reload_when(signals, "SIGHUP"))
+    await signals.waited_for.get()
+    yield signals
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_a_reload_swaps_the_plan_and_a_call_keeps_its_own(site: Site) -> None:
@@ -316,6 +349,33 @@ async def test_reloads_at_the_same_time_come_one_after_the_other(site: Site) -> 
     statuses = await asyncio.gather(*(live.reload(f"by {n}") for n in range(5)))
     assert len(live.status().history) == 2
     assert {status.current.digest for status in statuses} == {live.current.digest}
+
+
+async def test_files_that_change_while_a_canary_is_promoted_are_for_all(site: Site) -> None:
+    live = await site.open()
+    site.write("two")
+    await live.reload("anna", 25.0)
+    site.write("three")
+    _, status = await asyncio.gather(live.promote("anna"), live.follow_files())
+    assert status.canary is None
+    assert set(shares(live)) == {"three"}
+
+
+async def test_reloads_by_signal_go_on_after_one_that_was_refused(site: Site) -> None:
+    live = await site.open()
+    async with obeying(live) as signals:
+        (site.plans / "main.yaml").write_text("version: 1\nroutes: [{name: x}]\n")
+        await signals.give()
+        assert live.status().error
+        site.write("two")
+        await signals.give()
+        assert route_of(live) == "two"
+
+
+async def test_a_signal_to_reload_nothing_does_no_harm() -> None:
+    async with obeying(await LivePlan.open(None, SURROUNDINGS, Path("/nowhere"), Clock())) as signals:
+        await signals.give()
+        await signals.give()
 
 
 async def test_files_that_come_back_to_the_plan_in_force_leave_the_canary(site: Site) -> None:
