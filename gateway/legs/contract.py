@@ -65,8 +65,12 @@ class Leg(Protocol):
     def attach(self, call_id: CallId, sink: LegSink) -> None:
         """Name the owner; exactly once, before anything else."""
 
-    def ring(self) -> None:
-        """Tell the caller that we are ringing."""
+    def ring(self, *, early_media: bool = False) -> None:
+        """Tell the caller that we are ringing.
+
+        early_media: what is played from now on is heard before the answer. Raises `LocalError` without
+        the capability.
+        """
 
     def answer(self) -> None:
         """Accept the call; audio flows after the `Answered` event."""

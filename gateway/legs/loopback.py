@@ -24,7 +24,7 @@ _AGREED: Final = 200
 _TICKS_PER_S: Final = 1000 // PTIME_MS
 _DIGITS: Final = frozenset("0123456789ABCD*#")
 
-CAPABILITIES: Final = wire.Capabilities(hold=True, transfer=True, dtmf=True)
+CAPABILITIES: Final = wire.Capabilities(hold=True, transfer=True, dtmf=True, early_media=True)
 
 
 class LoopbackLeg:
@@ -116,8 +116,8 @@ class LoopbackLeg:
 
     # ---- commands -----------------------------------------------------------------------------
 
-    def ring(self) -> None:
-        """The peer hears ringing."""
+    def ring(self, *, early_media: bool = False) -> None:
+        """The peer hears ringing, or what is played."""
         if self.state == "incoming":
             self.state = "ringing"
 

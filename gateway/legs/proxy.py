@@ -119,9 +119,11 @@ class RemoteLeg:
         if not self._closed:
             self._send(wire.pack_control(message))
 
-    def ring(self) -> None:
-        """Send 180."""
-        self._command(wire.Ring(self._leg))
+    def ring(self, *, early_media: bool = False) -> None:
+        """Send 180 or 183."""
+        if early_media and not self._capabilities.early_media:
+            raise LocalError("this leg is silent before the answer")
+        self._command(wire.Ring(self._leg, early_media))
 
     def answer(self) -> None:
         """Send 200."""

@@ -43,6 +43,8 @@ class Capabilities(msgspec.Struct, frozen=True, array_like=True):
     transfer: bool = False
     dtmf: bool = False
     tiers: tuple[str, ...] = ()
+    early_media: bool = False
+    """A caller can hear what is played before the answer."""
 
 
 class Hello(Message, frozen=True):
@@ -246,9 +248,11 @@ class Attach(Message, frozen=True):
 
 
 class Ring(Message, frozen=True):
-    """Send 180."""
+    """Send 180, or 183 with our SDP."""
 
     leg: LegId
+    early_media: bool = False
+    """From now on the far end hears what is played."""
 
 
 class Answer(Message, frozen=True):

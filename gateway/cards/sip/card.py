@@ -258,7 +258,9 @@ class SipCard:
 
     def _hello(self) -> bytes:
         order = self._order
-        able = wire.Capabilities(hold=True, transfer=True, dtmf=True, tiers=tiers(order.codecs))
+        able = wire.Capabilities(
+            hold=True, transfer=True, dtmf=True, tiers=tiers(order.codecs), early_media=True
+        )
         hello = wire.Hello(WIRE_VERSION, order.card, "sip", os.getpid(), order.sample_rate_hz, able)
         return wire.pack_control(hello)
 

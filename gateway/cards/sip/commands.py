@@ -75,8 +75,8 @@ def _check(uri: str, headers: Headers) -> None:
 def carry_out(leg: Leg, message: wire.ToCard) -> None:
     """One command for one leg. Raises `PjsipError`."""
     match message:
-        case wire.Ring():
-            leg.ring()
+        case wire.Ring(early_media=early_media):
+            leg.ring(early_media=early_media)
         case wire.Answer():
             leg.answer()
         case wire.Reject(status=status, reason=reason, headers=headers):

@@ -150,10 +150,10 @@ class Leg:
 
     # ---- commands of the core ------------------------------------------------------------------
 
-    def ring(self) -> None:
-        """180. Raises `PjsipError`."""
+    def ring(self, *, early_media: bool = False) -> None:
+        """180, or 183 with our SDP. Raises `PjsipError`."""
         self._inbound_only()
-        self._call.answer(180)
+        self._call.answer(183 if early_media else 180)
 
     def answer(self) -> None:
         """200 with our SDP. Raises `PjsipError`."""

@@ -180,6 +180,33 @@ async def test_cancel_while_ringing(cards: Rack) -> None:
     passed(await far_end)
 
 
+async def test_early_media_is_played_before_a_refusal_and_before_an_answer(cards: Rack) -> None:
+    card = await cards.card()
+    core = await card.core()
+    offer = [invite(sdp()), receive(183, expect="m=audio")]
+    refused = asyncio.create_task(run_sipp(card.sip_port, [*offer, receive(404), ack_refusal()]))
+    incoming = await core.expect(wire.Incoming)
+    core.send(wire.Ring(incoming.leg))
+    core.send(wire.Ring(incoming.leg, early_media=True))
+    core.play(incoming.leg, bytes(2 * 8 * 300), 1, last=True)
+    await core.expect(wire.PlayStarted)
+    assert (await core.expect(wire.PlayFinished)).played_ms == 300
+    assert core.of(wire.Answered) == []
+    core.send(wire.Reject(incoming.leg, 404, "Not Found"))
+    passed(await refused)
+    await core.expect(wire.LegClosed)
+
+    steps = [*offer, receive(200), send("ACK"), *BYE]
+    answered_later = asyncio.create_task(run_sipp(card.sip_port, steps))
+    leg = (await core.expect(wire.Incoming, lambda message: message.leg != incoming.leg)).leg
+    core.send(wire.Ring(leg, early_media=True))
+    core.play(leg, bytes(2 * 8 * 100), 2, last=True)
+    await core.expect(wire.PlayFinished, lambda message: message.leg == leg)
+    core.send(wire.Answer(leg))
+    await core.expect(wire.Answered)
+    passed(await answered_later)
+
+
 async def test_the_far_end_holds_and_resumes(cards: Rack) -> None:
     card = await cards.card()
     core = await card.core()

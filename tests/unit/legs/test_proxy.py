@@ -90,6 +90,14 @@ def test_commands_become_messages() -> None:
     ]
 
 
+def test_early_media_is_asked_of_cards_that_can() -> None:
+    line = Wire()
+    leg_on(line, wire.Capabilities(early_media=True)).ring(early_media=True)
+    assert line.sent == [wire.Ring(LegId(5), early_media=True)]
+    with pytest.raises(LocalError, match="before the answer"):
+        leg_on(line).ring(early_media=True)
+
+
 def test_a_refusal_carries_its_headers() -> None:
     line = Wire()
     leg_on(line).reject(503, "Busy", (("Retry-After", "5"),))

@@ -51,6 +51,12 @@ def test_a_leg_that_rings_is_hung_up_with_a_final_status(bench: Bench, status: i
     assert bench.call.asked == [("answer", sent, "why", ())]
 
 
+def test_ringing_is_told_with_early_media_or_without(bench: Bench) -> None:
+    bench.leg.ring()
+    bench.leg.ring(early_media=True)
+    assert [asked[:2] for asked in bench.call.asked] == [("answer", 180), ("answer", 183)]
+
+
 def test_a_reject_after_the_answer_is_refused(bench: Bench) -> None:
     bench.answered()
     with pytest.raises(PjsipError):
