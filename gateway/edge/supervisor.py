@@ -73,6 +73,8 @@ class Supervisor:
         self._dead_pids: deque[int] = deque(maxlen=64)
         self._core_ready = False
         self._core_was_lost = False
+        self._reload_owed = False
+        """The core is to read its dialplans once more when it is ready."""
         self._was_ready = False
         self._template_works = False
         """It has carried out an order."""
@@ -125,7 +127,8 @@ class Supervisor:
         self._admit()
 
     def reload_core(self) -> None:
-        """Let a core that is ready read its dialplans again; one that starts reads them anyway."""
+        """Let the core read its dialplans again; one that starts may have read them already, so later."""
+        self._reload_owed = not self._core_ready
         if self._core_ready:
             self._children["core"].hang_up()
 
@@ -169,6 +172,8 @@ class Supervisor:
         self._core_ready = True
         if self._core_was_lost:
             log.info("the new core takes calls")
+        if self._reload_owed:
+            self.reload_core()
         self._admit()
 
     def on_core_cannot_start(self, message: str) -> None:

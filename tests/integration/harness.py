@@ -291,6 +291,10 @@ class GatewayProcess:
         """The core."""
         return self._only("gateway.app")
 
+    def bot_pid(self) -> int:
+        """The embedded bot."""
+        return self._only("gateway.bot")
+
     def template_pid(self) -> int:
         """The template from which cards are forked."""
         return self._only("gateway.cards.sip.template", parent=self.pid)

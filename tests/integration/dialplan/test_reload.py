@@ -5,7 +5,9 @@ import signal
 import wave
 from pathlib import Path
 
+import aiohttp
 import pytest
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from tests.integration.feed import Item
 from tests.integration.harness import GatewayProcess
@@ -36,6 +38,21 @@ def plans(tmp_path: Path) -> Path:
     return tmp_path
 
 
+async def _starting(gateway: GatewayProcess) -> None:
+    """A new core serves, but is not ready."""
+
+    async def is_starting() -> bool:
+        try:
+            return "starting" in (await gateway.http("/readyz"))[1]
+        except aiohttp.ClientError:
+            return False
+
+    looking = AsyncRetrying(
+        stop=stop_after_delay(20), wait=wait_fixed(0.05), retry=retry_if_result(lambda found: not found)
+    )
+    await looking(is_starting)
+
+
 def _count(items: list[Item], event: str) -> int:
     return sum(item.get("event") == event for item in items)
 
@@ -61,6 +78,20 @@ async def test_a_reload_under_twenty_calls_drops_none_and_new_calls_take_the_new
         assert sorted(record.route for record in records) == ["after"] + ["before"] * CALLS
         assert all(record.billable_s > 7 for record in records if record.route == "before")
         assert {record.result.value for record in records} == {"completed"}
+
+
+async def test_a_signal_while_the_core_starts_is_not_lost(plans: Path) -> None:
+    async with GatewayProcess(dialplans=plans, sections={"dialplans_reload": "on_command"}) as gateway:
+        bot = gateway.bot_pid()
+        os.kill(bot, signal.SIGSTOP)  # the new core waits for it once it has read the dialplans
+        try:
+            os.kill(gateway.core_pid(), signal.SIGKILL)
+            await _starting(gateway)
+            _write(plans, "after", "1s")
+            os.kill(gateway.pid, signal.SIGHUP)
+        finally:
+            os.kill(bot, signal.SIGCONT)
+        await gateway.logged("dialplan put into force", where=lambda i: i["by"] == "SIGHUP")
 
 
 async def test_a_wrong_plan_changes_nothing_for_anybody(plans: Path) -> None:
