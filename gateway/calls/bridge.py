@@ -60,6 +60,8 @@ class Bridge:
         self.caller = Party(CALLER, "caller", leg, journal.facts.from_number, self._on_caller_event)
         self.caller.route = self.agent.on_audio
         self._parties: dict[str, Party] = {CALLER: self.caller}
+        self._laid: dict[Mark, Party] = {}
+        """Prompts that are laid over what a party hears."""
         self.listeners: list[Callable[[LegEvent], None]] = []
         """Get the events of the caller's leg beside the call."""
         self.agent_role: AgentRole = "speak"
@@ -97,6 +99,7 @@ class Bridge:
             return
         self._journal.note(TimelineKind.LEFT, party=party.key)
         party.route = None
+        self._drop_laid(party)
         self.set_agent(agent)
 
     def set_agent(self, role: AgentRole) -> None:
@@ -136,6 +139,7 @@ class Bridge:
         match joined:
             case "alone":
                 self.caller.route = self.agent.on_audio if self.agent_role == "speak" else None
+                self._drop_laid(self.caller)
             case "pair":
                 self._pass_on(parties[0], parties[1])
                 self._pass_on(parties[1], parties[0])
@@ -174,6 +178,7 @@ class Bridge:
         if self.joined == "alone":
             return self.agent.spoken.play_prompt(pcm)
         mark = self.agent.spoken.new_mark()
+        self._laid[mark] = party
         party.prompts.play(pcm, mark, last=True)
         return mark
 
@@ -182,13 +187,22 @@ class Bridge:
         party = party or self.caller
         if self.joined == "alone":
             self.agent.cut()
+        self._drop_laid(party)
+
+    def _drop_laid(self, party: Party) -> None:
+        """Nobody draws these any more, or nobody wants them."""
         party.prompts.flush()
+        for mark in [mark for mark, hearer in self._laid.items() if hearer is party]:
+            self._finished(party, mark, 0)
+
+    def _finished(self, party: Party, mark: Mark, played_ms: int) -> None:
+        self._laid.pop(mark, None)
+        self._notify(wire.PlayFinished(party.leg.address[1], mark, played_ms, self._clock()))
 
     def _report_prompts(self, party: Party) -> None:
         for event in party.prompts.take_events():
             if isinstance(event, MarkFinished):
-                leg = party.leg.address[1]
-                self._notify(wire.PlayFinished(leg, event.mark, event.played_ms, self._clock()))
+                self._finished(party, event.mark, event.played_ms)
 
     # ---- events -------------------------------------------------------------------------------
 

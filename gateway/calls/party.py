@@ -42,8 +42,8 @@ class Party:
         """Whether this person has put the caller on hold."""
         self.route: Callable[[bytes, int], None] | None = None
         """Where its audio goes; set by the bridge. Gets PCM and `HeardFlag` bits."""
-        self.tap: Callable[[bytes], None] | None = None
-        """Gets what it says, for a recording."""
+        self.taps: list[Callable[[bytes], None]] = []
+        """Get what it says, for recordings."""
         self.tap_heard: Callable[[bytes], None] | None = None
         """Gets what it is played live, for a recording."""
         self._on_event = on_event
@@ -97,8 +97,8 @@ class Party:
 
     def on_audio(self, pcm: bytes, flags: int) -> None:
         """20 ms of the far end. Hot path."""
-        if self.tap is not None:
-            self.tap(pcm)
+        for tap in self.taps:
+            tap(pcm)
         if self.route is not None and not self.muted and not self.held:
             self.route(pcm, flags)
 

@@ -63,7 +63,7 @@ class CallRecorder:
         self._queued: dict[Mark, bytearray] = {}
         self._playing: dict[Mark, _Placed] = {}
         self._paused_at: int | None = None
-        bridge.caller.tap = self._on_caller
+        bridge.caller.taps.append(self._on_caller)
         bridge.caller.tap_heard = self._on_heard
         bridge.agent.spoken.tap = self
 
@@ -91,7 +91,9 @@ class CallRecorder:
     # ---- the agent's voice ----------------------------------------------------------------------
 
     def queued(self, mark: Mark, pcm: bytes) -> None:
-        """Audio that will be played under a mark."""
+        """Audio that will be played under a mark; in company it comes with what is heard live."""
+        if self._bridge.joined != "alone":
+            return
         run = self._playing.get(mark)
         if run is None:
             self._queued.setdefault(mark, bytearray()).extend(pcm)
@@ -141,7 +143,8 @@ class CallRecorder:
 
     def _let_go(self) -> None:
         caller = self._bridge.caller
-        caller.tap = caller.tap_heard = self._bridge.agent.spoken.tap = None
+        caller.taps.remove(self._on_caller)
+        caller.tap_heard = self._bridge.agent.spoken.tap = None
 
     async def finish(self) -> float:
         """Write the file; its length in seconds."""

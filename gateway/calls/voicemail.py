@@ -17,6 +17,7 @@ from gateway.core.audio import PTIME_MS, SAMPLE_BYTES, PcmFormat
 from gateway.core.record import TimelineKind
 from gateway.dialplan.runtime import Recorded, RecordRequest, StepFailedError
 from gateway.errors import LocalError
+from gateway.media.resampler import Resampler
 from gateway.media.tones import beep
 from gateway.media.vad import VoiceActivity
 from gateway.wire import card as wire
@@ -31,13 +32,14 @@ class _Take:
     """What has been heard so far, and for how long nothing."""
 
     def __init__(self, pcm_format: PcmFormat, track: Track) -> None:
-        self._vad = VoiceActivity(pcm_format.sample_rate_hz)
+        self._to_8k = Resampler(pcm_format.sample_rate_hz, 8000)
+        self._vad = VoiceActivity(8000)
         self.track = track
         self.quiet_ms = 0
 
     def on_audio(self, pcm: bytes) -> None:
         self.track.append(pcm)
-        self.quiet_ms = 0 if self._vad.is_speech(pcm) else self.quiet_ms + PTIME_MS
+        self.quiet_ms = 0 if self._vad.is_speech(self._to_8k.process(pcm)) else self.quiet_ms + PTIME_MS
 
 
 async def record_caller(
@@ -62,12 +64,12 @@ async def record_caller(
     except LocalError as exc:
         raise StepFailedError("error", str(exc)) from exc
     take = _Take(pcm_format, track)
-    bridge.caller.tap = take.on_audio
+    bridge.caller.taps.append(take.on_audio)
     journal.note(TimelineKind.RECORDING, state="started", mailbox=request.mailbox)
     try:
         ended_by = await _until_its_end(request, take, events, clock)
     finally:
-        bridge.caller.tap = None
+        bridge.caller.taps.remove(take.on_audio)
         duration_s = round(track.end / SAMPLE_BYTES / rate_hz, 2)
         await _save(path, track, rate_hz, in_thread)
         journal.note(TimelineKind.RECORDING, state="ended", duration_s=duration_s)

@@ -28,9 +28,6 @@ from tests.sounds import frames, samples, steady, voiced
 AGENT = "receptionist"
 TALK = TalkRequest(AGENT)
 
-_VOICE = frames(voiced(1000))
-_QUIET = steady(0, 20)
-
 
 async def _talk(call: CallControl) -> None:
     await call.talk(TALK)
@@ -41,7 +38,9 @@ class Caller:
 
     def __init__(self, leg: LoopbackLeg) -> None:
         self._leg = leg
-        self._voice = cycle(_VOICE)
+        rate_hz = leg.pcm_format.sample_rate_hz
+        self._voice = cycle(frames(voiced(1000, rate_hz), leg.pcm_format))
+        self._quiet = steady(0, 20, rate_hz)
         self.speaking = False
         self.sending = True
         """Whether packets come at all."""
@@ -55,7 +54,7 @@ class Caller:
         while self._leg.state != "closed":
             ticks += 1
             await asyncio.sleep(began + ticks * 0.02 - clock())
-            says = None if not self.sending else next(self._voice) if self.speaking else _QUIET
+            says = None if not self.sending else next(self._voice) if self.speaking else self._quiet
             frame = self._leg.peer.tick(says)
             self.heard.append(int(samples(frame).max()) if frame else 0)
 

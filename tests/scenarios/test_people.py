@@ -21,7 +21,7 @@ from gateway.dialplan.runtime import (
     StepFailedError,
     TalkRequest,
 )
-from tests.scenarios.stage import AGENT, Stage
+from tests.scenarios.stage import AGENT, TALK, Stage
 from tests.scenarios.telephones import Exchange, Habit
 
 ANNA, BERT = "sip:anna@pbx", "webrtc:bert"
@@ -228,6 +228,25 @@ async def test_the_call_ends_with_the_last_person_when_the_agent_was_sent_away()
         record = await stage.over()
         await exchange.quiet()
     assert record.reason is Reason.PARTY_HANGUP
+
+
+async def test_a_prompt_that_began_in_company_does_not_outlast_it() -> None:
+    async def plan(call: CallControl) -> None:
+        await call.play((Say("short", "en"), Say("long", "en")))
+        await call.talk(TALK)
+
+    exchange = Exchange({ANNA: Habit(0.5)})
+    prompts = {"short": (1200, 1000), "long": (1300, 10_000)}
+    async with Stage(plan=plan, dialler=exchange, prompts=prompts) as stage:
+        await stage.later(100)
+        await stage.call.desk.bridge(ANNA, "speak", 10.0)
+        await stage.later(3000)
+        exchange.phones[ANNA].leg.peer.hang_up()
+        await asyncio.wait_for(stage.talking(), 1.0)
+        stage.leg.peer.hang_up()
+        await stage.over()
+        await exchange.quiet()
+    assert stage.caller.heard_ms(1300) < 4000
 
 
 async def test_who_leaves_changes_nothing_for_those_who_stay() -> None:
