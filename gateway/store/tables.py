@@ -11,6 +11,7 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -18,7 +19,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """Raised whenever a table changes."""
 
 OLDEST_SCHEMA_VERSION: Final = 1
@@ -167,3 +168,25 @@ client_secrets = Table(
     Column("revoked_at", UtcDateTime),
 )
 """Short-lived secrets for one WebRTC call each; of a secret itself only its digest."""
+
+webhook_outbox = Table(
+    "webhook_outbox",
+    metadata,
+    Column("receiver", String(64), primary_key=True),
+    Column("message_id", String(64), primary_key=True),
+    Column("event", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+    Column("body", LargeBinary, nullable=False),
+)
+"""Messages to receivers of webhooks that have not arrived; of a receiver's address only a digest."""
+
+person_sessions = Table(
+    "person_sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("id", String(32), nullable=False),
+    Column("user", String(64), nullable=False),
+    Column("proof", String(64), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+"""Sign-ins of people: a digest of the token, and proof that the password is still the one they gave."""

@@ -146,7 +146,7 @@ async def test_a_directory_that_is_missing(tmp_path: Path) -> None:
 
 async def test_another_schema_version_is_named(store: CallStore, path: Path) -> None:
     _execute(path, "update schema set version = 99")
-    with pytest.raises(StoreError, match="version 99, this program reads version 5"):
+    with pytest.raises(StoreError, match="version 99, this program reads version 6"):
         await CallStore.open(path)
 
 
@@ -162,7 +162,7 @@ async def test_a_database_without_the_quality_of_lines_gets_it(path: Path) -> No
         assert await store.get(record(1).id) == before
         await store.save(record(2))
         assert await store.get(record(2).id) == record(2)
-    assert _execute(path, "select version from schema") == [(5,)]
+    assert _execute(path, "select version from schema") == [(6,)]
 
 
 async def test_a_database_without_the_figures_of_conversations_gets_them(path: Path) -> None:
@@ -191,6 +191,18 @@ async def test_a_database_without_trunks_and_headers_gets_them(path: Path) -> No
         assert await store.get(record(2).id) == record(2)
         await store.save(record(3, trunk=None, headers=None))
         assert await store.get(record(3).id) == record(3, trunk=None, headers=None)
+
+
+async def test_a_database_without_the_tables_of_messages_and_sign_ins_gets_them(path: Path) -> None:
+    async with await CallStore.open(path) as store:
+        await store.save(record(1))
+    for table in ("webhook_outbox", "person_sessions"):
+        _execute(path, f"drop table {table}")
+    _execute(path, "update schema set version = 5")
+    async with await CallStore.open(path, create=False) as store:
+        assert await store.get(record(1).id) == record(1)
+    for table in ("webhook_outbox", "person_sessions"):
+        assert _execute(path, f"select count(*) from {table}") == [(0,)]
 
 
 async def test_a_foreign_database_is_left_alone(path: Path) -> None:
