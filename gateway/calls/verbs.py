@@ -70,6 +70,7 @@ class CallVerbs:
         self._enter = enter
         self._keep = keep
         self._rung = False
+        self._plays_early = False
         self.persons = Persons(self, journal, events, bridge, agent, settings, enter, keep)
         self._variables: dict[str, str] = {}
         self._tool_box = ToolBox(self, leg, journal, events, bridge, agent, settings)
@@ -120,14 +121,24 @@ class CallVerbs:
         self._agent.link.start(request.agent, self._variables, tools)
 
     async def ring(self, early: Prompt | None = None) -> None:
-        """180, once."""
-        if early is not None:
-            raise StepFailedError("not_possible", "early media is not possible on this leg")
-        if not self._rung and not self.answered:
+        """180, once; with a prompt 183, and the prompt is played until the answer."""
+        if early is None and (self._rung or self.answered):
+            return
+        pcm = b"" if early is None else await self._early(early)
+        if not self._rung:
             self._rung = True
             self._enter(CallState.RINGING)
-            self._leg.ring()
-            self._journal.note(TimelineKind.RINGING)
+        self._leg.ring(early_media=bool(pcm))
+        if pcm:
+            self._plays_early = True
+            self._bridge.play_prompt(pcm)
+        self._journal.note(TimelineKind.RINGING, **{"early_media": True} if pcm else {})
+
+    async def _early(self, prompt: Prompt) -> bytes:
+        if self.answered or not self._leg.capabilities.early_media:
+            why = "the call is answered" if self.answered else "this caller is silent before the answer"
+            raise StepFailedError("not_possible", f"no early media: {why}")
+        return await self.pcm(prompt)
 
     async def answer(self) -> None:
         """Answer; an agent that is being connected has its budget for that."""
@@ -142,6 +153,8 @@ class CallVerbs:
                 if await self._events.next(deadline) is None:
                     break
         self._enter(CallState.ANSWERING)
+        if self._plays_early:
+            self._bridge.cut_prompts()
         self._leg.answer()
         deadline = self.monotonic() + _ANSWER_TIMEOUT_S
         while not isinstance(event := await self._events.next(deadline), wire.Answered):

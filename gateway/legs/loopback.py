@@ -75,6 +75,9 @@ class LoopbackLeg:
         """Codec and packet time that are agreed on."""
         self.tiers = tiers
         """What can be agreed on."""
+        self.early_media = True
+        """Whether the peer can hear something before the answer."""
+        self._plays_early = False
         self.tiers_wanted: list[str] = []
         """What we asked for."""
         self.peer_held = False
@@ -99,8 +102,8 @@ class LoopbackLeg:
 
     @property
     def capabilities(self) -> wire.Capabilities:
-        """Hold, transfer and DTMF; tiers as given."""
-        return msgspec.structs.replace(CAPABILITIES, tiers=self.tiers)
+        """Hold, transfer and DTMF; tiers and early media as given."""
+        return msgspec.structs.replace(CAPABILITIES, tiers=self.tiers, early_media=self.early_media)
 
     def attach(self, call_id: CallId, sink: LegSink) -> None:
         """Name the owner. Raises `LocalError` the second time."""
@@ -118,6 +121,9 @@ class LoopbackLeg:
 
     def ring(self, *, early_media: bool = False) -> None:
         """The peer hears ringing, or what is played."""
+        if early_media and not self.early_media:
+            raise LocalError("this leg is silent before the answer")
+        self._plays_early = self._plays_early or early_media
         if self.state == "incoming":
             self.state = "ringing"
 
@@ -284,7 +290,7 @@ class LoopbackLeg:
 
     def speak(self) -> bytes | None:
         """20 ms for the peer; None for silence."""
-        if not self.live:
+        if not self.live and not (self._plays_early and self.state == "ringing"):
             return None
         frame = self.playout.next_frame()
         self.report_marks()

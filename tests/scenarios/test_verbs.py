@@ -1,5 +1,6 @@
 """Steps of a plan on a call: prompts, digits, limits, voicemail, services; and recordings."""
 
+import asyncio
 import wave
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from gateway.dialplan.runtime import (
     StepFailedError,
     TalkRequest,
 )
+from gateway.legs.loopback import LoopbackLeg
 from tests.scenarios.stage import AGENT, Stage
 
 MENU = Say("menu", "en")
@@ -50,6 +52,54 @@ async def test_digits_cut_the_prompt_and_are_gathered() -> None:
         record = await stage.over()
     assert got == ["12", "7", ""]
     assert record.reason is Reason.PLAN_ENDED
+
+
+async def test_early_media_is_heard_before_a_refusal_that_costs_nothing() -> None:
+    async def plan(call: CallControl) -> None:
+        await call.ring()
+        await call.ring(MENU)
+        await call.wait(1.2)
+        await call.reject(404, "Not Found")
+
+    async with Stage(plan=plan, first_talk=None, prompts=PROMPTS) as stage:
+        record = await stage.over()
+    assert stage.caller.heard_ms(1500) >= 900
+    assert (record.answered_at, record.sip_status, record.reason) == (None, 404, Reason.DECLINED)
+    rung = [event.fields for event in record.timeline if event.kind is K.RINGING]
+    assert rung == [{}, {"early_media": True}]
+
+
+async def test_the_answer_ends_early_media() -> None:
+    async def plan(call: CallControl) -> None:
+        await call.ring(MENU)
+        await call.wait(0.3)
+        await call.answer()
+        await call.wait(1)
+
+    async with Stage(plan=plan, first_talk=None, prompts=PROMPTS) as stage:
+        record = await stage.over()
+    assert 200 <= stage.caller.heard_ms(1500) <= 400
+    assert record.answered_at is not None
+
+
+@pytest.mark.parametrize("can", [True, False])
+async def test_early_media_where_it_is_not_possible(can: bool) -> None:
+    told: list[str] = []
+
+    async def plan(call: CallControl) -> None:
+        if can:
+            await call.answer()
+        try:
+            await call.ring(MENU)
+        except StepFailedError as failure:
+            told.append(f"{failure.kind}: {failure}")
+
+    leg = LoopbackLeg(asyncio.get_running_loop().time, rtp_timeout_s=20.0)
+    leg.early_media = can
+    async with Stage(plan=plan, first_talk=None, leg=leg, prompts=PROMPTS) as stage:
+        await stage.over()
+    why = "the call is answered" if can else "this caller is silent before the answer"
+    assert told == [f"not_possible: no early media: {why}"]
 
 
 async def test_the_key_that_ends_an_entry_alone_is_an_empty_entry() -> None:
