@@ -2,7 +2,6 @@
 
 import asyncio
 import wave
-from collections import OrderedDict
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from gateway.errors import LocalError
 from gateway.media.levels import convert_rate, to_pcm
+from gateway.media.pcm_cache import PcmCache
 
 MAX_FILE_BYTES: Final = 32 << 20
 MIN_RATE_HZ: Final = 4000
@@ -36,8 +36,7 @@ class SoundFiles:
     """WAV files at the sample rates that legs need, the latest kept in memory."""
 
     def __init__(self) -> None:
-        self._cache: OrderedDict[tuple[Path, int, int], bytes] = OrderedDict()
-        self._cached_bytes = 0
+        self._cache = PcmCache[tuple[Path, int, int]](_CACHE_BYTES)
 
     async def pcm(self, path: Path, sample_rate_hz: int) -> bytes:
         """PCM s16le mono. Raises `SoundError`."""
@@ -49,16 +48,8 @@ class SoundFiles:
         known = self._cache.get(key)
         if known is None:
             known = await asyncio.to_thread(read_wav, path, sample_rate_hz)
-            self._keep(key, known)
-        self._cache.move_to_end(key)
+            self._cache.keep(key, known)
         return known
-
-    def _keep(self, key: tuple[Path, int, int], pcm: bytes) -> None:
-        self._cache[key] = pcm
-        self._cached_bytes += len(pcm)
-        while self._cached_bytes > _CACHE_BYTES and len(self._cache) > 1:
-            _, dropped = self._cache.popitem(last=False)
-            self._cached_bytes -= len(dropped)
 
 
 def wav_fault(path: Path) -> str:

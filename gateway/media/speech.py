@@ -17,6 +17,7 @@ from typing import Final, Literal
 from gateway.errors import LocalError
 from gateway.media import espeak
 from gateway.media.levels import convert_rate, from_pcm, level, to_pcm, trim
+from gateway.media.pcm_cache import PcmCache
 
 TEXT_MAX_CHARS: Final = 5000
 """Longest text of one `speak`."""
@@ -61,13 +62,11 @@ class Synthesiser:
         """
         if english_voice not in FLITE_VOICES:
             raise SpeechError(f"flite has no voice {english_voice!r}, only {', '.join(FLITE_VOICES)}")
-        self._cache_bytes = cache_bytes
         self._english_voice = english_voice
         self._flite = None if engine == "espeak-ng" else shutil.which("flite")
         if engine == "flite" and self._flite is None:
             raise SpeechError("flite is not installed")
-        self._cache: OrderedDict[tuple[str, str, int], bytes] = OrderedDict()
-        self._cached_bytes = 0
+        self._cache = PcmCache[tuple[str, str, int]](cache_bytes)
         self._made: OrderedDict[str, tuple[bytes, int]] = OrderedDict()
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
@@ -84,16 +83,12 @@ class Synthesiser:
 
     def cached(self, text: str, language: str, sample_rate_hz: int) -> bytes | None:
         """What `speak` would return, if it is at hand."""
-        key = (text, language, sample_rate_hz)
-        pcm = self._cache.get(key)
-        if pcm is not None:
-            self._cache.move_to_end(key)
-        return pcm
+        return self._cache.get((text, language, sample_rate_hz))
 
     @property
     def cached_bytes(self) -> int:
         """Speech that is kept."""
-        return self._cached_bytes
+        return self._cache.held_bytes
 
     async def speak(self, text: str, language: str, sample_rate_hz: int) -> bytes:
         """PCM s16le mono of `text`. Doesn't block the loop. Raises `SpeechError`."""
@@ -107,7 +102,7 @@ class Synthesiser:
             known = self.cached(text, language, sample_rate_hz)
             if known is None:
                 known = await self._synthesise(text, language, sample_rate_hz)
-                self._keep((text, language, sample_rate_hz), known)
+                self._cache.keep((text, language, sample_rate_hz), known)
         return known
 
     async def _synthesise(self, text: str, language: str, sample_rate_hz: int) -> bytes:
@@ -151,13 +146,6 @@ class Synthesiser:
             raise SpeechError(
                 f"flite ended with {process.returncode}: {err.decode('utf-8', 'replace')[:200]}"
             )
-
-    def _keep(self, key: tuple[str, str, int], pcm: bytes) -> None:
-        self._cache[key] = pcm
-        self._cached_bytes += len(pcm)
-        while self._cached_bytes > self._cache_bytes and len(self._cache) > 1:
-            _, dropped = self._cache.popitem(last=False)
-            self._cached_bytes -= len(dropped)
 
 
 def _run_espeak(text: str, language: str) -> tuple[bytes, int]:
