@@ -1,13 +1,14 @@
 """What the far end says, tick by tick, also while PJSIP replaces the stream that it comes by. Pure.
 
 Offer and answer of another codec make PJSIP throw the stream away, with what its jitter buffer and decoder
-hold. The new one says nothing for a tick or two, and then begins with nothing to conceal from. So the hole is
+hold. The new one is zeros for a tick or two, and then begins with nothing to conceal from. So the hole is
 filled here, as ITU-T G.711 Appendix I does it: the last pitch period over and over, ever quieter.
 """
 
 import warnings
 from typing import Final
 
+from gateway.cards.sip.contract import MediaInfo
 from gateway.core.audio import PTIME_MS, PcmFormat
 from gateway.core.ids import LegId
 from gateway.wire.frames import HeardFlag, pack_heard_record
@@ -43,6 +44,7 @@ class Ear:
         self._byte_rate = len(self._silence) // PTIME_MS
         self._heard = b""
         self._before = (self._silence,) * (_HISTORY_MS // PTIME_MS)
+        self._coding: tuple[str, int, int] | None = None
         self._watched = 0
         self._begun = False
         """Whether the new stream has said something."""
@@ -54,31 +56,35 @@ class Ear:
         """The frame of this tick; empty: the decoder had nothing."""
         self._heard = pcm
 
-    def renewed(self) -> None:
-        """The stream is another one from now on."""
-        self._watched, self._begun, self._filled = _WATCHED_TICKS, False, 0
+    def coded(self, media: MediaInfo) -> None:
+        """Offer and answer were agreed on; another coding comes in another stream."""
+        coding = (media.codec, media.clock_rate_hz, media.ptime_ms)
+        if self._coding not in (None, coding):
+            self._watched, self._begun, self._filled = _WATCHED_TICKS, False, 0
+        self._coding = coding
 
     def record(self, leg: LegId) -> bytes:
         """This tick as a record of a HEARD frame."""
         pcm, self._heard = self._heard, b""
-        flag = HeardFlag.NONE if pcm else HeardFlag.CONCEALED
+        missing = 0 if pcm else len(self._silence)
         if self._watched:
             self._watched -= 1
-            pcm = self._bridged(pcm)
+            if pcm and not self._begun:
+                missing = self._quiet_bytes(pcm)
+            pcm = self._bridged(pcm, missing)
         elif not pcm:
             pcm = self._silence
         self._before = (*self._before[1:], pcm)
+        flag = HeardFlag.CONCEALED if missing == len(self._silence) else HeardFlag.NONE
         return pack_heard_record(leg, flag, pcm)
 
-    def _bridged(self, pcm: bytes) -> bytes:
-        missing = len(self._silence)
-        if pcm:
-            if not self._filled:
-                return pcm
-            missing = 0 if self._begun else self._quiet_bytes(pcm)
+    def _bridged(self, pcm: bytes, missing: int) -> bytes:
+        """A frame whose first bytes are missing."""
         if missing == len(self._silence):
             return self._fill(missing)
         self._begun = True
+        if not (missing or self._filled):
+            return pcm
         grain = self._byte_rate // 4
         end = min(missing + _RAMP_STEPS * grain, len(pcm))
         made = self._fill(end)

@@ -255,8 +255,7 @@ class Leg:
     def on_media(self, media: MediaInfo) -> None:
         """Offer and answer were agreed on."""
         self._offer = ""
-        if self._answered and self.state == "connected" and media.sending:
-            self._ear.renewed()
+        self._ear.coded(media)
         if self._answered:
             self.state = "connected" if media.sending else "held"
         self.report_media(media)
