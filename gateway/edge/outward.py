@@ -62,7 +62,7 @@ class Outward:
         if card is None:
             return board.drop("stray_response")
         if response.cseq_method == b"INVITE":
-            self._keep_in_reach(record, response, flow, card)
+            self._keep_in_reach(record, response, card)
             if record is not None:
                 self._answer_from_outside(record, response, flow, now)
         if not board.to_card(card, response):
@@ -113,9 +113,7 @@ class Outward:
             record.phase = CallPhase.UP if record.phase is CallPhase.OFFERED else record.phase
             record.learn_dialog(response, self._foreign(response)[::-1])
 
-    def _keep_in_reach(
-        self, record: CallRecord | None, response: SipMessage, flow: Flow, card: CardId
-    ) -> None:
+    def _keep_in_reach(self, record: CallRecord | None, response: SipMessage, card: CardId) -> None:
         """PJSIP aborts when it can't send ACK: its next hop must be us, and Contact a SIP URI."""
         face = self._board.face
         contact = response.get(b"contact")
@@ -199,7 +197,8 @@ class Outward:
         )
         board.records.add(record)
         board.slots.claim(record.key, card, now)
-        board.counters["calls_placed_total"] += 1
+        if known is None:  # else it is the same call with an answer to a challenge
+            board.counters["calls_placed_total"] += 1
 
     def _strip_own_routes(self, request: SipMessage) -> None:
         own = self._board.face.own_route

@@ -81,10 +81,6 @@ class Slots:
         """Whether any card can take calls at all."""
         return any(card.phase is CardPhase.READY and card.attached for card in self.cards.values())
 
-    def card_of(self, call_id: str) -> CardId | None:
-        """The card that holds a call, or is about to."""
-        return self._card_of.get(call_id)
-
     def card_at(self, sip_port: int) -> CardId | None:
         """The card behind a loopback port."""
         return self._card_at.get(sip_port)

@@ -85,11 +85,6 @@ class RealtimeBackend:
             await socket.close()
         await self._runner.cleanup()
 
-    async def close_sessions(self) -> None:
-        """End every running session, as a service that restarts does."""
-        for socket in list(self._sockets):
-            await socket.close(code=1012)
-
     async def call_function(self, call_id: str, name: str, arguments: str) -> None:
         """The models of all running sessions want something done."""
         for socket in list(self._sockets):

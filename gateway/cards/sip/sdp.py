@@ -4,6 +4,7 @@ Codecs are called as ladders call them: upper case, with the clock rate where it
 (`SPEEX/16000`).
 """
 
+import re
 from typing import Final
 
 _STATIC: Final = {0: "PCMU", 3: "GSM", 8: "PCMA", 9: "G722"}
@@ -27,7 +28,7 @@ def with_codec_alone(sdp: str, codec: str, ptime_ms: int) -> str | None:
         return None
     kept = {wanted} | {number for number, name in names.items() if name == _EVENTS}
     head = lines[at].split()
-    lines[at] = " ".join([*head[:3], *(word for word in head[3:] if int(word) in kept)])
+    lines[at] = " ".join([*head[:3], *(word for word in head[3:] if _number(word) in kept)])
     end = next((i for i in range(at + 1, len(lines)) if lines[i].startswith("m=")), len(lines))
     body = [line for line in lines[at + 1 : end] if _stays(line, kept)]
     return "\r\n".join([*lines[: at + 1], *body, f"a=ptime:{ptime_ms}", *lines[end:], ""])
@@ -38,17 +39,23 @@ def _first_audio(lines: list[str]) -> tuple[int | None, dict[int, str]]:
     at = next((i for i, line in enumerate(lines) if line.startswith("m=audio ")), None)
     if at is None:
         return None, {}
-    numbers = [int(word) for word in lines[at].split()[3:] if word.isascii() and word.isdecimal()]
+    numbers = [number for word in lines[at].split()[3:] if (number := _number(word)) is not None]
     names = {number: _STATIC.get(number, "") for number in numbers}
     for line in lines[at + 1 :]:
         if line.startswith("m="):
             break
         if not line.startswith("a=rtpmap:"):
             continue
-        number, _, mapping = line.removeprefix("a=rtpmap:").partition(" ")
-        if number.isascii() and number.isdecimal() and int(number) in names:
-            names[int(number)] = _name(mapping)
+        word, _, mapping = line.removeprefix("a=rtpmap:").partition(" ")
+        number = _number(word)
+        if number in names:
+            names[number] = _name(mapping)
     return at, names
+
+
+def _number(word: str) -> int | None:
+    """A payload type of 0 to 127 (RFC 3551 §6); None for anything else."""
+    return int(word) if re.fullmatch("[0-9]{1,3}", word) and int(word) < 128 else None
 
 
 def _name(mapping: str) -> str:
@@ -63,8 +70,7 @@ def _stays(line: str, kept: set[int]) -> bool:
         return False
     if not line.startswith(("a=rtpmap:", "a=fmtp:")):
         return True
-    number = line.partition(":")[2].partition(" ")[0]
-    return number.isascii() and number.isdecimal() and int(number) in kept
+    return _number(line.partition(":")[2].partition(" ")[0]) in kept
 
 
 def codec_name(encoding: str, clock_rate_hz: int) -> str:

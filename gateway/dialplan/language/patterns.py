@@ -11,7 +11,6 @@ X, Z, N and brackets mean digits only where everything else in the pattern is a 
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -125,11 +124,6 @@ def parse_pattern(text: str) -> tuple[Pattern, ...]:
         raise PatternError("a pattern without spaces")
     is_open = text.endswith("*")
     return (Positions(text, tuple(text[:-1] if is_open else text), is_open),)
-
-
-def any_matches(patterns: Sequence[Pattern], subjects: Sequence[str]) -> bool:
-    """Whether one of the patterns fits one of the ways to write a number."""
-    return any(pattern.matches(subject) for pattern in patterns for subject in subjects)
 
 
 def _regex(text: str) -> Regex:

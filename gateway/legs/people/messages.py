@@ -90,8 +90,6 @@ ToPage = Ring | RingEnded | Joined | Held | Said | Left | Refused
 LineRequest = Literal["hold", "resume", "hand_back", "hang_up"]
 """What a person in a call may ask for. hand_back: leave, and let the AI go on with the caller."""
 
-LINE_REQUESTS: Final[tuple[LineRequest, ...]] = ("hold", "resume", "hand_back", "hang_up")
-
 
 class PageRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Any message of the page."""

@@ -16,7 +16,6 @@ Max-Forwards: 70
 {extra}"""
 
 PCMU = "0", ("0 PCMU/8000",)
-PCMU_DTMF = "0 101", ("0 PCMU/8000", "101 telephone-event/8000")
 UNKNOWN_CODEC = "96", ("96 opus/48000/2",)
 
 

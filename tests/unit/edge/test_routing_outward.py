@@ -131,6 +131,15 @@ def test_a_placed_call_that_fails_frees_its_slot() -> None:
     assert stage.slots.live_calls == 0
 
 
+def test_a_call_that_is_challenged_is_placed_once() -> None:
+    stage = Stage()
+    sent = _placed(stage)
+    to_card(stage.outside(response(sent, 401, "Unauthorized")))
+    to_outside(stage.inside(0, card_request("INVITE", "out", to_tag="", cseq=6, body=SDP)))
+    assert stage.slots.live_calls == 1
+    assert stage.router.counters["calls_placed_total"] == 1
+
+
 def test_nobody_can_make_up_a_response() -> None:
     stage = Stage()
     sent = _placed(stage)

@@ -74,7 +74,8 @@ def test_a_status_sent_before_the_invite_arrived_frees_nothing() -> None:
     slots = _slots(1)
     slots.reserve("a", 0.0)
     assert _report(slots, 0) == []
-    assert slots.card_of("a") == 0
+    assert slots.reserve("a", 1.0) == 0
+    assert slots.live_calls == 1
 
 
 def test_a_reservation_nobody_takes_up_expires() -> None:
@@ -88,7 +89,8 @@ def test_a_reservation_nobody_takes_up_expires() -> None:
 def test_calls_that_only_the_card_knows_are_taken_over() -> None:
     slots = _slots(1)
     _report(slots, 0, "unknown")
-    assert slots.card_of("unknown") == 0
+    assert slots.live_calls == 1
+    assert slots.reserve("unknown", 0.0) == 0
     assert slots.live_calls == 1
 
 
@@ -178,7 +180,8 @@ class _Anything(RuleBasedStateMachine):
         assert all(0 <= card.used <= 4 for card in cards)
         assert all(card.phase is CardPhase.READY for card in cards)
         for card in cards:
-            assert all(self.slots.card_of(call) == card.id for call in (*card.held, *card.reserved))
+            for call in (*card.held, *card.reserved):
+                assert self.slots.reserve(call, self.now) == card.id
 
 
 TestAnything = _Anything.TestCase

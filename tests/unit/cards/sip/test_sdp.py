@@ -1,7 +1,7 @@
 """Which codecs an SDP text names, and an offer of one of them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.cards.sip.commands import tiers
@@ -78,10 +78,51 @@ def test_what_is_not_there_cannot_be_offered() -> None:
     assert with_codec_alone(OFFER, "OPUS/48000", 20) is None
 
 
-@given(st.text(alphabet="m=audio rtpmp:0123456789/ILBC\r\n", max_size=200))
-def test_any_text_is_borne(text: str) -> None:
+_WORDS = (
+    "",
+    "0",
+    "9",
+    "97",
+    "120",
+    "200",
+    "99999999999999999999",
+    "-8",
+    "+97",
+    "x",
+    "\N{SUPERSCRIPT TWO}",
+    "٣",
+)
+_MAPPINGS = ("iLBC/8000", "speex/16000/1", "telephone-event/8000", "CN/8000", "GSM", "/", "")
+
+
+@st.composite
+def spoilt_lines(draw: st.DrawFn) -> str:
+    """Lines of an SDP text, some as they should be and some not, in any order."""
+    formats = st.lists(st.sampled_from(_WORDS), max_size=6).map(" ".join)
+    line = st.one_of(
+        st.sampled_from(OFFER.split("\r\n")),
+        st.builds("m=audio {} RTP/AVP {}".format, st.sampled_from(_WORDS), formats),
+        st.builds("a=rtpmap:{} {}".format, st.sampled_from(_WORDS), st.sampled_from(_MAPPINGS)),
+        st.builds("a=fmtp:{} mode=20".format, st.sampled_from(_WORDS)),
+        st.sampled_from(("m=audio", "m=audio ", "m=video 0 RTP/AVP 0 97", "a=ptime:", "a=rtpmap:")),
+    )
+    return draw(st.sampled_from(("\r\n", "\n"))).join(draw(st.lists(line, max_size=25)))
+
+
+@given(spoilt_lines())
+@example("m=audio 4 RTP/AVP \N{SUPERSCRIPT TWO} -8 97 97\na=rtpmap:97 iLBC/8000\na=rtpmap:x iLBC/8000")
+def test_each_codec_of_any_text_can_be_offered_alone(text: str) -> None:
     for codec in codecs(text):
-        assert codecs(with_codec_alone(text, codec, 20) or "") in ((codec,), ())
+        alone = with_codec_alone(text, codec, 20)
+        assert alone is not None
+        assert codecs(alone) == (codec,)
+        assert alone.count("a=ptime:20") >= 1
+        before, after = text.splitlines(), alone.splitlines()
+        start = next(i for i, line in enumerate(before) if line.startswith("m=audio "))
+        assert after[:start] == before[:start]
+        assert set(after[start].split()) <= set(before[start].split())
+        end = next((i for i in range(start + 1, len(before)) if before[i].startswith("m=")), len(before))
+        assert after[len(after) - (len(before) - end) :] == before[end:]
 
 
 def test_names_are_the_ladders_own() -> None:
