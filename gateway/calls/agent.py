@@ -1,6 +1,7 @@
 """A call's conversation with its agent: its beginning, its limits, and what the model asks for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +11,7 @@ from gateway.calls.agent_link import AgentLink
 from gateway.calls.events import CallEvent, CallEvents, LineBad, WorkDone
 from gateway.calls.journal import Journal
 from gateway.calls.tool_runs import Run, ToolRuns
-from gateway.calls.tools import END_CALL, ToolSet
+from gateway.calls.tools import END_CALL, Tool, ToolSet
 from gateway.core.call_state import CallState
 from gateway.dialplan.runtime import StepFailedError
 
@@ -57,7 +58,11 @@ class AgentDialogue:
         self._keep = keep
         self._tools = ToolSet()
         self._runs = ToolRuns(journal, clock, lambda: events.post(WorkDone()))
+        self._instructed = ""
+        """What the last step has told its agent to do."""
         self._talking = False
+        self._aside = False
+        """A function has the caller for itself: a person talks with them, or they are on hold."""
         self._failed_responses = 0
         self._answering = True
         """Whether the end of the answer is still to come in which the model called a function."""
@@ -68,6 +73,24 @@ class AgentDialogue:
     def offer(self, tools: ToolSet) -> None:
         """The functions of the conversation that comes next."""
         self._tools = tools
+
+    def serves(self, name: str, tools: ToolSet, instructions: str) -> bool:
+        """Whether the session that is there, or being opened, will do for the next conversation."""
+        # What a step has told it can be replaced, not taken back.
+        return bool(instructions or not self._instructed) and self.link.serves(name, tools)
+
+    @contextmanager
+    def instructed(self, instructions: str) -> Iterator[None]:
+        """What a step tells the agent to do holds for its conversation; a page's word for all of them."""
+        figures = self._journal.figures
+        before, self._instructed = figures.instructions, instructions
+        if instructions and instructions != before:
+            self._line.wish(ai.Instructions(instructions))
+        try:
+            yield
+        finally:
+            if instructions and figures.instructions == instructions:
+                figures.instructions = before
 
     # ---- the conversation ---------------------------------------------------------------------
 
@@ -96,6 +119,10 @@ class AgentDialogue:
             while (run := self._runs.next_turn()) is not None:
                 if (ended := await self._take_turn(run)) is not None:
                     return ended
+                watch.restart(self._clock())
+            if self.link.hung_up:
+                await self.let_finish()
+                return "hung_up"
             event = await self._next(watch.deadline(self._clock()))
             watch.check(self._clock(), busy=self._runs.busy)
             match event:
@@ -103,9 +130,6 @@ class AgentDialogue:
                     self._judge_response(event)
                 case LineBad() if mind_network:
                     raise StepFailedError("network_bad", "the caller's line is unusable")
-                case ai.HungUp():
-                    await self.let_finish()
-                    return "hung_up"
                 case ai.Transcript():
                     self._keep()
 
@@ -135,15 +159,16 @@ class AgentDialogue:
     def _interrupted(self) -> None:
         """The session is lost; another one is looked for."""
         self._failed_responses = 0
-        if self._talking:
+        if self._talking and not self._aside:
             self._enter(CallState.RECOVERING)
 
     def _restored(self, backend: ai.Backend, _other_agent: bool) -> None:
         """There is a session again."""
-        if self._talking:
+        if self._talking and not self._aside:
             self._enter(CallState.TALKING)
             self._keep()
-            self._pick_up(backend)
+            if not self._line.parked:
+                self._pick_up(backend)
 
     def _pick_up(self, backend: ai.Backend) -> None:
         """Go on with what was said so far."""
@@ -166,7 +191,7 @@ class AgentDialogue:
             if run.tool is None:
                 await self.let_finish()
                 return END_CALL
-            await self._runs.carry_out(run, run.tool)
+            await self._carry_out(run, run.tool)
         self._runs.answered(run)
         if run.ends:
             return run.request.name
@@ -179,6 +204,16 @@ class AgentDialogue:
             backend.tell(ai.UserText("", told))
             backend.resume()
         return None
+
+    async def _carry_out(self, run: Run, tool: Tool) -> None:
+        """What needs the caller for itself."""
+        self._aside = True
+        try:
+            await self._runs.carry_out(run, tool)
+        finally:
+            self._aside = False
+        if not run.ends and self.link.backend is None and not self.link.hung_up:
+            self._enter(CallState.RECOVERING)
 
     async def let_finish(self) -> None:
         """Wait until the running answer is complete and has been heard."""
@@ -229,6 +264,10 @@ class _Watch:
             return now + _WATCH_S
         longest = self._limits.max_duration_s
         return None if longest is None else self._began + longest
+
+    def restart(self, now: float) -> None:
+        """The conversation goes on after something that kept it up."""
+        self._quiet_since = now
 
     def check(self, now: float, *, busy: bool) -> None:
         """Raises `StepFailedError` when a limit is reached. `busy`: the caller waits for a function."""

@@ -112,18 +112,19 @@ class AgentLink:
         return current.backend if current is not None and current.opened else None
 
     @property
-    def failure(self) -> ai.BackendError | None:
-        """Why there is none, and never will be."""
-        return self._failure
+    def hung_up(self) -> bool:
+        """Whether the agent has ended the conversation."""
+        return self._current is not None and self._current.hung_up
 
     @property
     def settled(self) -> bool:
         """Whether opening has succeeded or failed for good."""
-        return self.backend is not None or self._failure is not None
+        return self.backend is not None or self._failure is not None or self.hung_up
 
     def serves(self, name: str, tools: ToolSet) -> bool:
         """Whether this agent is connected, or being so, with these functions."""
-        return name == self._wanted and self._failure is None and tools.names == self._tools.names
+        usable = self._failure is None and not self.hung_up
+        return name == self._wanted and usable and tools.names == self._tools.names
 
     # ---- opening and closing ------------------------------------------------------------------
 
@@ -136,7 +137,8 @@ class AgentLink:
             raise AssertionError("the agent before was not released")
         self._wanted, self._variables, self._tools = name, variables, tools
         self._fallbacks = [other for other in self._agents[name].fallback if other in self._agents]
-        self._failure = self._watch = self._opened_at = None
+        self._failure = self._watch = self._opened_at = self._filler_at = None
+        self._again, self._look_at = False, 0.0
         self._begin(name)
 
     def _begin(self, name: str) -> None:
@@ -165,6 +167,8 @@ class AgentLink:
         while (backend := self.backend) is None:
             if self._failure is not None:
                 raise AgentLostError(self._failure)
+            if self.hung_up:
+                raise AgentLostError(ai.BackendError("lost", "the agent has hung up", retryable=False))
             await self._events.next(None)
         return backend
 
@@ -224,16 +228,14 @@ class AgentLink:
             self.on_restored(session.backend, session.name != self._wanted)
 
     def _on_lost(self, session: AgentSession, error: ai.BackendError) -> None:
-        if session.hung_up:
-            self._drop(session)
-            if session is self._current:
-                self._line.disconnect()
-            return
-        self._fault(session.name, error)
+        if not session.hung_up:
+            self._fault(session.name, error)
         self._drop(session)
         if session is self._standby:
             self._standby = None
             self._handle("standby_failed")
+        elif session is self._current and session.hung_up:
+            self._line.disconnect()
         elif session is self._current:
             self._line.disconnect()
             self.on_interrupted()

@@ -90,9 +90,9 @@ class ToolBox:
         caller = self._bridge.caller
         if self._on_hold():
             raise ToolFailedError("the caller is on hold already")
-        self._bridge.hold(caller, True)
         deadline = self._settings.clock() + seconds
         try:
+            self._bridge.hold(caller, True)
             while self._on_hold() and await self._events.next(deadline) is not None:
                 pass
         finally:

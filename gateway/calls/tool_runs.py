@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from gateway.backends import contract as ai
+from gateway.calls.events import CallEndedError
 from gateway.calls.journal import Journal
 from gateway.calls.tools import (
     END_CALL,
@@ -124,20 +125,21 @@ class ToolRuns:
         self._start(self._beside(run, tool))
 
     async def _beside(self, run: Run, tool: Tool) -> None:
-        try:
-            await self.carry_out(run, tool)
-        except Exception:
-            log.exception("a function failed", call_id=self._journal.facts.id, function=tool.name)
-            run.settle(failure("the function failed"), "failed")
+        await self.carry_out(run, tool)
         self._wake()
 
     async def carry_out(self, run: Run, tool: Tool) -> None:
-        """Do it; whatever goes wrong is an answer."""
+        """Do it; whatever goes wrong is an answer. Raises `CallEndedError`."""
         try:
             answer = await tool.run(run.arguments)
             output, ends = _encoded(answer), answer.ends
         except ToolFailedError as exc:
             run.settle(failure(str(exc)), "failed")
+        except CallEndedError:
+            raise
+        except Exception:
+            log.exception("a function failed", call_id=self._journal.facts.id, function=tool.name)
+            run.settle(failure("the function failed"), "failed")
         else:
             run.settle(output, "ok")
             run.ends = ends

@@ -1,5 +1,6 @@
 """What the model does with a call: functions of the gateway and of services, in order, beside the call."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -12,6 +13,7 @@ from gateway.config.tools import AgentTools, HttpToolConfig
 from gateway.core.record import TimelineKind as K
 from gateway.core.termination import Reason
 from gateway.dialplan.runtime import CallControl, HttpReply, TalkRequest
+from gateway.legs.loopback import LoopbackLeg
 from tests.scenarios.scripted_backend import Opening, ScriptedBackend
 from tests.scenarios.stage import AGENT, TALK, Stage
 from tests.scenarios.surroundings import FILLER, ScriptedHttp, Slow
@@ -328,6 +330,51 @@ async def test_a_caller_who_waits_for_a_function_is_not_called_silent() -> None:
         backend.function_call("c1", "find_order", NUMBER)
         await stage.later(7500)
         assert stage.phone() == "connected"
+        await hang_up(stage)
+
+
+async def test_a_caller_who_was_on_hold_is_silent_from_its_end_on() -> None:
+    request = TalkRequest(AGENT, silence_s=3.0)
+
+    async def plan(call: CallControl) -> None:
+        await call.talk(request)
+
+    async with stage_of(plan=plan, first_talk=request) as stage:
+        backend = await stage.talking()
+        backend.function_call("c1", "hold", '{"seconds": 10}')
+        backend.emit(ai.ResponseDone("r", "completed"))
+        await backend.until_told("tool_result")
+        began = stage.clock()
+        await stage.later(2500)
+        assert stage.phone() == "connected"
+        assert K.PROMPT not in stage.kinds(), "no apology yet"
+        while K.PROMPT not in stage.kinds():
+            await stage.later(20)
+        assert stage.clock() - began == pytest.approx(3.0, abs=0.7)
+        record = await stage.over()
+    assert record.detail.startswith("caller_silent")
+
+
+class LegWithoutHold(LoopbackLeg):
+    """A leg that fails when it is to be put on hold."""
+
+    def hold(self, on: bool) -> None:
+        """Always raises."""
+        raise RuntimeError(f"hold {on}: out of order")
+
+
+async def test_a_function_of_the_gateway_that_fails_is_an_error_for_the_model() -> None:
+    leg = LegWithoutHold(asyncio.get_running_loop().time)
+    async with stage_of(leg=leg) as stage:
+        backend = await stage.talking()
+        backend.function_call("c1", "hold", '{"seconds": 2}')
+        backend.emit(ai.ResponseDone("r", "completed"))
+        await stage.later(500)
+        assert results(backend) == [("c1", {"error": "the function failed"})]
+        assert stage.phone() == "connected"
+        backend.answer("item_1", ANSWER, 400)
+        await stage.later(1000)
+        assert stage.caller.heard_ms(ANSWER) == 400
         await hang_up(stage)
 
 
