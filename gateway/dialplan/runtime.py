@@ -234,7 +234,7 @@ class CallControl(Protocol):
         """Write a step into the timeline."""
 
     async def ring(self, early: Prompt | None = None) -> None:
-        """Ring the caller; with a prompt as early media where the leg can."""
+        """Ring the caller; a prompt is played as early media where the leg can, until the answer."""
 
     async def answer(self) -> None:
         """Answer if that has not happened yet. All verbs with audio do it by themselves."""

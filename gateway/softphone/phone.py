@@ -127,7 +127,7 @@ class Phone:
             self._next_tick_s = now_s
         self._next_tick_s += _TICK_S
         if self._log.answered_s is None:
-            self._endpoint.tick()
+            self._hear_early_media()
             return
         self._poll()
         self._saying = self._conductor.speak(now_s)
@@ -139,6 +139,12 @@ class Phone:
         self._report()
         for order in self._conductor.take_orders():
             self._obey(order)
+
+    def _hear_early_media(self) -> None:
+        self._heard = b""
+        self._endpoint.tick()
+        if self.recorder is not None and self._heard:
+            self.recorder.add(self._heard, None)
 
     def _obey(self, order: Order) -> None:
         call = self._call

@@ -1,16 +1,17 @@
 """`ring`: let the caller hear ringing, or a prompt as early media, before the answer."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from gateway.dialplan.language.words import Seconds
+from gateway.config.section import Expected
+from gateway.dialplan.language.words import ONE_OR_MORE, Seconds
 from gateway.dialplan.runtime import CallControl, FailureKind
 from gateway.dialplan.step import (
     FailingStep,
     Outcome,
-    Prompts,
+    PromptRef,
     Reference,
     Scene,
     prompt_references,
@@ -21,8 +22,9 @@ from gateway.dialplan.step import (
 class RingStep(FailingStep):
     """Ring the caller's phone for a while.
 
-    A prompt as early media needs a leg that can send sound before the answer; where it cannot, the
-    failure is `not_possible`.
+    A prompt is heard before the answer (early media), which costs the caller nothing: an announcement ahead
+    of `reject`. It ends with the answer. Browsers cannot hear it, nor can anybody once the call is answered:
+    the failure is `not_possible` then.
     """
 
     word: ClassVar[str] = "ring"
@@ -33,7 +35,9 @@ class RingStep(FailingStep):
 
     for_: Seconds = Field(default=2.0, alias="for")
     """How long."""
-    play: Prompts = Field(default_factory=list)
+    play: Annotated[list[PromptRef], ONE_OR_MORE, Field(max_length=1), Expected("one prompt")] = Field(
+        default_factory=list
+    )
     """Early media instead of the ringing tone; one prompt."""
 
     def references(self) -> Iterator[Reference]:

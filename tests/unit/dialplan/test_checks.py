@@ -54,6 +54,7 @@ from tests.unit.dialplan.plans import mistakes, one
         ("[{ai: {allow: ['sip:2X@pbx', 'webrtc:ana']}}]", 'ai.allow[1]: found "ana", expected a person of'),
         ("[{ai: {allow: 'sip:7X@pbxx'}}]", 'ai.allow: found "pbxx", expected a trunk of the configuration'),
         ("[{ai: {allow: billing}}]", 'ai.allow: found "billing", expected sip:USER@TRUNK, NUMBER@TRUNK, '),
+        ("[{ring: {play: [welcome, welcome]}}, hangup]", "ring.play: found a list, expected one prompt"),
         ("[{goto: nowhere}]", 'goto: found "nowhere", expected a flow (there is none)'),
         ("[{say: '${fron}'}]", "found ${fron}, expected one of agent, choice, date, "),
         ("[{say: '${fron}'}]", 'did you mean "from"?'),
