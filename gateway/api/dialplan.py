@@ -79,13 +79,18 @@ class Dialplans:
                 "Put the files into force",
                 Takes(ReloadRequest, self._reload),
                 "Calls in progress keep their plan. Files with mistakes change nothing: 422 says them all.",
-                fails=(409, 422),
             ),
-            _change("promote", "Make the canary the plan of all callers", Takes(NoOptions, self._promote)),
+            _change(
+                "promote",
+                "Make the canary the plan of all callers",
+                Takes(NoOptions, self._promote),
+                "422: it cannot be read any more, or no longer fits the configuration.",
+            ),
             _change(
                 "rollback",
                 "Drop the canary, or bring back the plan before",
                 Takes(NoOptions, self._rollback),
+                "422: that plan cannot be read any more, or no longer fits the configuration.",
             ),
         ]
 
@@ -102,14 +107,7 @@ class Dialplans:
         return await _answer(lambda: self._plans.rollback(client.identity))
 
 
-def _change(
-    verb: str,
-    summary: str,
-    act: Takes[ReloadRequest] | Takes[NoOptions],
-    details: str = "",
-    *,
-    fails: tuple[int, ...] = (409,),
-) -> Operation:
+def _change(verb: str, summary: str, act: Takes[ReloadRequest] | Takes[NoOptions], details: str) -> Operation:
     return Operation(
         id=f"{verb}Dialplan",
         method="POST",
@@ -120,7 +118,7 @@ def _change(
         needs="admin",
         act=act,
         gives=[Gives(200, "What holds now.", PlanState)],
-        fails=fails,
+        fails=(409, 422),
     )
 
 

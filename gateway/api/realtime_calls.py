@@ -69,7 +69,7 @@ class RealtimeCalls:
                 path="/v1/realtime/calls/{call_id}/hangup",
                 group="Control",
                 summary="Hang up, as the operator",
-                needs="caller",
+                needs="operate",
                 act=self._hang_up,
                 gives=[Gives(200, "The call ends.")],
                 fails=[404],

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gateway.core.termination import Reason
 from gateway.store.keys import Role
 from tests.integration.api.rig import Rig, problem
 
@@ -101,6 +102,17 @@ async def test_a_secret_is_bound_to_its_agent(rig: Rig, query: str, status: int)
     async with rig.offer(f"/v1/realtime/calls{query}", key=secret) as response:
         assert response.status == status
     assert [offer.to for offer in rig.card.offers] == (["seller"] if status == 201 else [])
+
+
+async def test_a_caller_leaves_and_does_not_hang_up_as_an_operator(rig: Rig) -> None:
+    secret = (await rig.secret(agent="seller"))["value"]
+    location = await rig.place("/v1/realtime/calls", key=secret)
+    async with rig.send("POST", f"{location}/hangup", key=secret) as response:
+        await problem(response, 403)
+    assert rig.service.live == 1
+    async with rig.send("DELETE", location, key=secret) as response:
+        assert response.status == 200
+    assert (await rig.record()).reason is Reason.CALLER_HANGUP
 
 
 async def test_a_secret_that_made_no_call_can_be_used_again(rig: Rig) -> None:
