@@ -20,9 +20,12 @@ from gateway.errors import LocalError
 from gateway.media.resampler import Resampler
 from gateway.media.tones import beep
 from gateway.media.vad import VoiceActivity
+from gateway.observe.log import get_logger
 from gateway.wire import card as wire
 
 EndedBy = Literal["silence", "key", "limit"]
+
+log = get_logger()
 
 _LOOK_S: Final = 0.1
 _MAX_S: Final = 3600.0
@@ -71,8 +74,10 @@ async def record_caller(
     finally:
         bridge.caller.taps.remove(take.on_audio)
         duration_s = round(track.end / SAMPLE_BYTES / rate_hz, 2)
-        await _save(path, track, rate_hz, in_thread)
+        fault = await _save(path, track, rate_hz, in_thread)
         journal.note(TimelineKind.RECORDING, state="ended", duration_s=duration_s)
+    if fault:
+        raise StepFailedError("error", f"the recording could not be written: {fault}")
     return Recorded(str(path), duration_s, ended_by)
 
 
@@ -90,16 +95,17 @@ async def _until_its_end(
             return "silence"
 
 
-async def _save(path: Path, track: Track, rate_hz: int, in_thread: InThread) -> None:
+async def _save(path: Path, track: Track, rate_hz: int, in_thread: InThread) -> str:
+    """Why it failed, if so; it is logged, as a caller who has hung up ends the step otherwise."""
     try:
         track.flush()
         await in_thread(partial(_finish, path, rate_hz, track.end // SAMPLE_BYTES))
     except OSError as exc:
-        raise StepFailedError("error", f"the recording could not be written: {exc.strerror}") from exc
+        log.error("a recording could not be written", error=exc.strerror)
+        return exc.strerror or type(exc).__name__
     finally:
         track.close()
-    if track.fault:
-        raise StepFailedError("error", f"the recording could not be written: {track.fault}")
+    return track.fault
 
 
 def _finish(path: Path, rate_hz: int, samples: int) -> None:

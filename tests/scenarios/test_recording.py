@@ -1,12 +1,15 @@
 """What recordings of a call hold, when several things happen at once."""
 
 import asyncio
+import errno
+import os
 import wave
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.core.termination import Reason
 from gateway.dialplan.runtime import CallControl, Recorded, RecordRequest
@@ -41,6 +44,26 @@ async def test_a_message_ends_with_silence_at_every_rate(tmp_path: Path, rate_hz
     (recorded,) = done
     assert recorded.by == "silence"
     assert recorded.duration_s == pytest.approx(5.0, abs=0.5)
+
+
+async def test_a_caller_who_hangs_up_ends_the_step_though_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def plan(call: CallControl) -> None:
+        await call.record(MESSAGE)
+
+    monkeypatch.setattr("gateway.calls.voicemail._finish", full)
+    with capture_logs() as logged:
+        async with Stage(plan=plan, first_talk=None, recordings=tmp_path) as stage:
+            stage.caller.speaking = True
+            await stage.later(1000)
+            stage.leg.peer.hang_up()
+            record = await stage.over(within_s=1.0)
+    assert record.reason is Reason.CALLER_HANGUP
+    assert "a recording could not be written" in [entry["event"] for entry in logged]
 
 
 async def test_a_message_and_the_recording_of_the_call_both_have_the_caller(tmp_path: Path) -> None:
