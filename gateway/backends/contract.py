@@ -34,6 +34,8 @@ class BackendContext:
     """Format of `send_audio` and `on_audio`."""
     variables: Mapping[str, str]
     """Facts about the call (dialled number, caller, ...); personal data."""
+    narrow: bool = False
+    """The service's connection was slow: begin as after `Backend.narrow(True)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +259,14 @@ class Backend(Protocol):
     def resume(self) -> None:
         """Ask for an answer now, after a reconnect in the middle of the caller's turn."""
 
+    def catch_up(self, said: Sequence[Utterance]) -> None:
+        """What was said with another session since this one was opened; nothing is to be answered yet."""
+
     def send_audio(self, pcm: bytes) -> None:
-        """The caller's audio. Never blocks: a backlog beyond 200 ms drops its oldest, counted. Hot path."""
+        """The caller's audio: 20 ms, or all that a lost session has not understood. Hot path.
+
+        Never blocks: a backlog beyond 200 ms drops its oldest, counted.
+        """
 
     def interrupt(self, item_id: str) -> None:
         """The caller barged in: cancel what is being answered and ignore the rest of `item_id`."""
@@ -277,6 +285,9 @@ class Backend(Protocol):
 
     def tell(self, request: ClientRequest) -> None:
         """The caller's page wants something; what the service cannot do has no effect."""
+
+    def narrow(self, on: bool) -> bool:
+        """Take little of the network, or as much as at first, from the next chance on; False if it cannot."""
 
     @property
     def dropped_ms(self) -> float:

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 from gateway.core.audio import WireFormat
 
 
-def choose_format(choice: str, leg_rate_hz: int) -> WireFormat:
-    """The connection's audio format; `auto` avoids resampling a G.711 call."""
+def choose_format(choice: str, leg_rate_hz: int, *, narrow: bool = False) -> WireFormat:
+    """The connection's audio format; `auto` avoids resampling a G.711 call, and PCM if `narrow`."""
     if choice == "auto":
-        return WireFormat.PCMU if leg_rate_hz == 8000 else WireFormat.PCM24K
+        return WireFormat.PCMU if narrow or leg_rate_hz == 8000 else WireFormat.PCM24K
     return WireFormat(choice)
 
 

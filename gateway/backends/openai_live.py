@@ -62,7 +62,9 @@ class OpenAILiveBackend:
         self._http = http
         self._tools = list(tools)
         self._open_budget_s = open_budget_s
-        self._wire_format = choose_format(agent.audio, context.pcm_format.sample_rate_hz)
+        self._wire_format = choose_format(
+            agent.audio, context.pcm_format.sample_rate_hz, narrow=context.narrow
+        )
         self._encoder = encoder(context.pcm_format, self._wire_format)
         self._decoder = decoder(self._wire_format, context.pcm_format)
         self._session = LiveSession(self._wire_format)
@@ -228,6 +230,11 @@ class OpenAILiveBackend:
         if self._agent.greeting:
             self._send_all([live.instruct(self._agent.greeting)])
 
+    def catch_up(self, said: Sequence[Utterance]) -> None:
+        """The voice is told what the caller said, and what it said itself."""
+        names = {"caller": "The caller said", "agent": "You said"}
+        self._send_all(live.mention(f"{names[each.role]}: {each.text}") for each in said)
+
     def resume(self) -> None:
         """Ask for an answer to the conversation that the session began with."""
         self._send_all([live.instruct(_ANSWER_NOW)])
@@ -265,6 +272,10 @@ class OpenAILiveBackend:
         if self._link is not None:
             for message in messages:
                 self._link.send(message)
+
+    def narrow(self, on: bool) -> bool:
+        """The format holds for the whole session."""
+        return False
 
     def health(self) -> BackendHealth:
         """How the connection does."""

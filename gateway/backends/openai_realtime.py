@@ -25,11 +25,13 @@ from gateway.backends.contract import (
     WantAnswer,
 )
 from gateway.backends.openai_account import choose_format, key_headers
+from gateway.backends.realtime_formats import RealtimeFormats
 from gateway.backends.realtime_session import RealtimeProtocolError, RealtimeSession
 from gateway.backends.service_url import named, shown
 from gateway.backends.socket import WebSocketLink
 from gateway.config.models import OpenAIRealtimeAgent
-from gateway.media.transcoder import decoder, encoder
+from gateway.core.audio import WireFormat
+from gateway.media.transcoder import Transcoder, decoder, encoder
 
 OPEN_BUDGET_S: Final = 5.0
 """Connecting and configuring a session, retries included; the caller waits for it in silence after 3 s."""
@@ -58,10 +60,14 @@ class OpenAIRealtimeBackend:
         self._tools = list(tools)
         self._speaks_first = bool(agent.greeting) if speaks_first is None else speaks_first
         self._open_budget_s = open_budget_s
-        self._wire_format = choose_format(agent.audio, context.pcm_format.sample_rate_hz)
-        self._encoder = encoder(context.pcm_format, self._wire_format)
-        self._decoder = decoder(self._wire_format, context.pcm_format)
-        self._session = RealtimeSession(self._wire_format)
+        wide, narrow = (
+            choose_format(agent.audio, context.pcm_format.sample_rate_hz, narrow=narrow)
+            for narrow in (False, True)
+        )
+        self._formats = RealtimeFormats(wide, narrow, begin_narrow=context.narrow)
+        self._encoder = encoder(context.pcm_format, self._formats.heard)
+        self._decoders: dict[WireFormat, Transcoder] = {}
+        self._session = RealtimeSession(self._formats)
         self._sink: BackendSink | None = None
         self._link: WebSocketLink | None = None
         self._configured: asyncio.Future[None] | None = None
@@ -108,13 +114,12 @@ class OpenAIRealtimeBackend:
             raise self._named(exc) from exc
         finally:
             self._configured = None
-        for utterance in history:
-            self._link.send(rt.message_item(utterance))
+        self.catch_up(history)
 
     def _settings(self) -> bytes:
         barge_in = self._agent.barge_in
         return rt.session_update(
-            wire_format=self._wire_format,
+            wire_format=self._formats.heard,
             instructions=self._agent.instructions,
             voice=self._agent.voice,
             transcription_model=self._agent.transcription_model,
@@ -137,7 +142,8 @@ class OpenAIRealtimeBackend:
             if event.type == "response.output_audio.delta":
                 data = self._session.audio(event)
                 if data is not None:
-                    sink.on_backend_audio(event.item_id, self._decoder.process(data))
+                    decode = self._decode(self._formats.spoken(event.response_id))
+                    sink.on_backend_audio(event.item_id, decode.process(data))
                 return
             events = self._session.handle(event)
         except (msgspec.MsgspecError, RealtimeProtocolError) as exc:
@@ -145,11 +151,38 @@ class OpenAIRealtimeBackend:
             return
         self._send_all(self._session.take_due())
         if event.type == "session.updated":
+            self._formats.updated(rt.spoken_format(event), self._session.active_response)
             self._confirm()
         elif event.type == "error" and self._is_fatal(event):
             return
+        self._follow_formats(event)
         for item in events:
             sink.on_backend_event(item)
+
+    def _decode(self, wire: WireFormat) -> Transcoder:
+        known = self._decoders.get(wire)
+        if known is None:
+            known = self._decoders[wire] = decoder(wire, self._context.pcm_format)
+        return known
+
+    def _follow_formats(self, event: rt.ServerEvent) -> None:
+        """Ask for another format between two answers, or go back when the service does not want it."""
+        if event.type == "response.done":
+            self._change_format()
+        elif event.error is not None and event.error.event_id == rt.FORMAT_UPDATE:
+            self._formats.refused()
+            self._encode_as(self._formats.heard)
+
+    def _change_format(self) -> None:
+        wire = self._formats.ask(answering=self._session.answering)
+        if wire is not None:
+            self._send_all([rt.format_update(wire)])
+            self._encode_as(wire)
+
+    def _encode_as(self, wire: WireFormat) -> None:
+        self._encoder = encoder(self._context.pcm_format, wire)
+        if self._link is not None:
+            self._link.forget_audio()
 
     def _confirm(self) -> None:
         if self._configured is not None and not self._configured.done():
@@ -187,6 +220,10 @@ class OpenAIRealtimeBackend:
         """Let the agent open the conversation, if it is one that does."""
         if self._speaks_first:
             self._send_all(self._session.ask(self._agent.greeting))
+
+    def catch_up(self, said: Sequence[Utterance]) -> None:
+        """Add it to the conversation."""
+        self._send_all(rt.message_item(utterance) for utterance in said)
 
     def resume(self) -> None:
         """Ask for an answer to the replayed conversation."""
@@ -227,6 +264,12 @@ class OpenAIRealtimeBackend:
         if self._link is not None:
             for message in messages:
                 self._link.send(message)
+
+    def narrow(self, on: bool) -> bool:
+        """G.711 instead of 24 kHz PCM, where the format is the gateway's choice (`audio: auto`)."""
+        possible = self._formats.want(narrow=on)
+        self._change_format()
+        return possible
 
     def health(self) -> BackendHealth:
         """How the connection does."""

@@ -73,6 +73,24 @@ class ServerEvent(msgspec.Struct, frozen=True):
     item: ItemInfo | None = None
     response: ResponseInfo | None = None
     error: ErrorInfo | None = None
+    session: msgspec.Raw = msgspec.Raw()
+    """Of session.created / session.updated; services write much into it that we don't know."""
+
+
+class _Format(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+class _Output(msgspec.Struct, frozen=True):
+    format: _Format = _Format()
+
+
+class _Audio(msgspec.Struct, frozen=True):
+    output: _Output = _Output()
+
+
+class _Session(msgspec.Struct, frozen=True):
+    audio: _Audio = _Audio()
 
 
 _decoder: msgspec.json.Decoder[ServerEvent] = msgspec.json.Decoder(ServerEvent)
@@ -85,6 +103,15 @@ def decode(message: str | bytes) -> ServerEvent:
         return _decoder.decode(message)
     except (UnicodeError, RecursionError) as exc:
         raise msgspec.DecodeError(str(exc)) from exc
+
+
+def spoken_format(event: ServerEvent) -> WireFormat | None:
+    """In which format the service speaks, by its session.updated; None when that does not say."""
+    try:
+        written = msgspec.json.decode(event.session, type=_Session).audio.output.format.type
+    except msgspec.MsgspecError:
+        return None
+    return next((each for each, named in _FORMATS.items() if named["type"] == written), None)
 
 
 def _event(type_: str, **fields: object) -> bytes:
@@ -141,6 +168,17 @@ def session_update(
 def instructions_update(instructions: str) -> bytes:
     """session.update of the instructions alone."""
     return _event("session.update", session={"type": "realtime", "instructions": instructions})
+
+
+FORMAT_UPDATE: Final = "format"
+"""`event_id` of a `format_update`; an error that is about it names it."""
+
+
+def format_update(wire_format: WireFormat) -> bytes:
+    """session.update of the audio format alone."""
+    audio_format = {"format": _FORMATS[wire_format]}
+    audio = {"input": audio_format, "output": audio_format}
+    return _event("session.update", event_id=FORMAT_UPDATE, session={"type": "realtime", "audio": audio})
 
 
 def input_clear() -> bytes:

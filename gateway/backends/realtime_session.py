@@ -29,7 +29,7 @@ from gateway.backends.contract import (
     Transcript,
     Utterance,
 )
-from gateway.core.audio import WireFormat
+from gateway.backends.realtime_formats import RealtimeFormats
 from gateway.errors import RemoteError
 
 _T = TypeVar("_T")
@@ -40,6 +40,8 @@ _REMEMBERED: Final = 32
 ResponseStatus = Literal["completed", "cancelled", "failed", "incomplete"]
 _STATUSES: Final = frozenset(get_args(ResponseStatus))
 
+_ROUNDING: Final = 1e-6
+"""Milliseconds that sums of fractions may lack."""
 
 _STILL_ANSWERING: Final = "conversation_already_has_active_response"
 """Error code of a `response.create` that came too early."""
@@ -50,12 +52,13 @@ class RealtimeProtocolError(RemoteError):
 
 
 class RealtimeSession:
-    """State of one session; audio is bytes in `wire_format`."""
+    """State of one session."""
 
-    def __init__(self, wire_format: WireFormat) -> None:
-        self._sample_bytes = wire_format.bytes_per_sample
-        self._bytes_per_ms = wire_format.sample_rate_hz * wire_format.bytes_per_sample / 1000
-        self._received: OrderedDict[str, int] = OrderedDict()
+    def __init__(self, formats: RealtimeFormats) -> None:
+        """`formats`: of the audio, which may change."""
+        self._formats = formats
+        self._received: OrderedDict[str, float] = OrderedDict()
+        """Milliseconds of each item."""
         self._response_of: OrderedDict[str, str] = OrderedDict()
         self._muted: deque[str] = deque(maxlen=_REMEMBERED)
         self._active_response: str | None = None
@@ -67,6 +70,11 @@ class RealtimeSession:
         self._wanted: bytes | None = None
         """A `response.create` that waits for the end of the running response."""
         self._due: list[bytes] = []
+
+    @property
+    def answering(self) -> bool:
+        """Whether an answer is being made, or was asked for."""
+        return self._active_response is not None or self._asked is not None
 
     @property
     def active_response(self) -> str | None:
@@ -83,17 +91,19 @@ class RealtimeSession:
         if event.item_id in self._muted or event.response_id in self._muted:
             return None
         try:
-            data = a2b_base64(event.delta)
+            data = a2b_base64(event.delta, strict_mode=True)
         except ValueError as exc:
             raise RealtimeProtocolError("audio delta is not base64") from exc
-        if len(data) % self._sample_bytes:
+        wire = self._formats.spoken(event.response_id)
+        if len(data) % wire.bytes_per_sample:
             raise RealtimeProtocolError("audio delta ends in the middle of a sample")
+        duration_ms = 1000 * len(data) / (wire.bytes_per_sample * wire.sample_rate_hz)
         received = self._received.get(event.item_id)
         if received is None:
-            self._remember(self._received, event.item_id, len(data))
+            self._remember(self._received, event.item_id, duration_ms)
             self._remember(self._response_of, event.item_id, event.response_id)
         else:
-            self._received[event.item_id] = received + len(data)
+            self._received[event.item_id] = received + duration_ms
         return data
 
     def handle(self, event: rt.ServerEvent) -> list[BackendEvent]:
@@ -208,7 +218,7 @@ class RealtimeSession:
         received = self._received.get(item_id)
         if received is None:
             return []
-        return [rt.truncate(item_id, max(0, min(played_ms, int(received / self._bytes_per_ms))))]
+        return [rt.truncate(item_id, max(0, min(played_ms, int(received + _ROUNDING))))]
 
     @staticmethod
     def _remember(table: OrderedDict[str, _T], key: str, value: _T) -> None:

@@ -33,7 +33,9 @@ CONTROL_MESSAGES: Final = 256
 """How many may wait for a peer that does not read."""
 MAX_MESSAGE_BYTES: Final = 16 << 20
 _HEARTBEAT_S: Final = 10.0
-PING_S: Final = 0.5
+PING_S: Final = 0.25
+_MOST_PINGS: Final = 8
+"""Under way."""
 _HANDSHAKE_TIMEOUT_S: Final = 5.0
 _GOODBYE_S: Final = 0.5
 _NORMAL_CODES: Final = frozenset({0, WSCloseCode.OK})
@@ -88,7 +90,9 @@ class WebSocketLink:
         """The connection did not take all there was when the sender last had its turn."""
         self._pongs: deque[bytes] = deque(maxlen=8)
         self._ping_number = 0
-        self._pinged_s: float | None = None
+        """Of the last turn of `_ping`."""
+        self._pings: deque[tuple[int, float]] = deque()
+        """Those without an answer, oldest first: number and when it was sent."""
         self._ping_ms: float | None = None
         self.dropped_frames = 0
         """Audio messages thrown away."""
@@ -164,6 +168,11 @@ class WebSocketLink:
         self._audio.append(message)
         self._wake.set()
 
+    def forget_audio(self) -> None:
+        """Throw away what waits: it is in a format that the service is told to expect no longer."""
+        self.dropped_frames += len(self._audio)
+        self._audio.clear()
+
     @property
     def dropped_ms(self) -> float:
         """Milliseconds of audio thrown away."""
@@ -207,9 +216,10 @@ class WebSocketLink:
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(PING_S)
-            if self._pinged_s is None:
-                self._pinged_s = clock()
-                self._ping_number += 1
+            self._ping_number += 1
+            # Others may be under way: on a connection that gets slow each takes longer than the one before.
+            if len(self._pings) < _MOST_PINGS:
+                self._pings.append((self._ping_number, clock()))
                 try:
                     await ws.ping(b"%d" % self._ping_number)
                 except (aiohttp.ClientError, ConnectionError) as exc:
@@ -217,14 +227,22 @@ class WebSocketLink:
                     return
 
     def _ponged(self, payload: bytes) -> None:
-        """Heartbeats of aiohttp have no number."""
-        if self._pinged_s is not None and payload == b"%d" % self._ping_number:
-            self._ping_ms = (asyncio.get_running_loop().time() - self._pinged_s) * 1000
-            self._pinged_s = None
+        """An answer to one ping may stand for those before (RFC 6455 §5.5.3); heartbeats have no number."""
+        numbers = [b"%d" % number for number, _ in self._pings]
+        if payload not in numbers:
+            return
+        for _ in range(numbers.index(payload) + 1):
+            _, sent_s = self._pings.popleft()
+        self._ping_ms = (asyncio.get_running_loop().time() - sent_s) * 1000
 
     def health(self) -> BackendHealth:
         """How the connection does now."""
-        waits_s = 0.0 if self._pinged_s is None else asyncio.get_running_loop().time() - self._pinged_s
+        waits_s = 0.0
+        if self._pings:
+            number, sent_s = self._pings[0]
+            # While this process is held up, the answer may lie unread: such time counts once at most.
+            turns = self._ping_number - number + 1
+            waits_s = min(asyncio.get_running_loop().time() - sent_s, turns * PING_S)
         backlog_ms = float(len(self._audio) * PTIME_MS)
         return BackendHealth(backlog_ms, self.dropped_ms, self._ping_ms, waits_s)
 

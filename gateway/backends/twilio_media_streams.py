@@ -192,6 +192,9 @@ class TwilioMediaStreamsBackend:
         """Tell the bot of the stream; whether it speaks first is its own affair."""
         self._begin()
 
+    def catch_up(self, said: Sequence[Utterance]) -> None:
+        """The protocol has no words for it."""
+
     def resume(self) -> None:
         """A new stream is all that the bot can be told."""
         self._begin()
@@ -224,6 +227,10 @@ class TwilioMediaStreamsBackend:
         if self._link is not None and self._sink is not None:
             for message in messages:
                 self._link.send(message)
+
+    def narrow(self, on: bool) -> bool:
+        """The format holds for the whole session."""
+        return False
 
     def health(self) -> BackendHealth:
         """How the connection does."""

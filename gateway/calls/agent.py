@@ -175,8 +175,8 @@ class AgentDialogue:
         conversation = self._journal.conversation
         if not conversation.begun:
             backend.greet()
-        elif conversation.caller_spoke_last:
-            backend.resume()
+        elif conversation.caller_spoke_last and not self._line.unheard.audible:
+            backend.resume()  # else it hears the caller's words itself, and answers them
 
     async def go_on(self) -> None:
         """Go on with what was said so far, in a new session. Raises `AgentLostError`."""

@@ -14,6 +14,7 @@ from gateway.calls.channel import EventChannel, PlayingNews
 from gateway.calls.journal import Journal
 from gateway.calls.oai_requests import Key, PeerStats, RefusedEventError, Silence, Wish
 from gateway.calls.spoken import Cut, CutCause, Run, Spoken, Voice
+from gateway.calls.unheard import UnheardTurn
 from gateway.config.barge_in import BargeInConfig
 from gateway.core import turn_events as turn
 from gateway.core.audio import PcmFormat
@@ -74,6 +75,7 @@ class AgentLine:
         """The caller's turn that began while the agent was heard."""
         self._answer_due = False
         """The service has heard a turn of the caller to its end."""
+        self.unheard = UnheardTurn()
         self.parked = False
         """Neither heard nor listening: somebody else talks with the caller."""
         self._untold: list[ai.ClientRequest] = []
@@ -108,6 +110,8 @@ class AgentLine:
         untold, self._untold = self._untold, []
         for request in untold:
             self._tell(backend, request)
+        if self._hear_caller and (words := self.unheard.pcm()):
+            backend.send_audio(words)
 
     def disconnect(self) -> None:
         """The backend is gone; what it said already goes on playing."""
@@ -172,7 +176,9 @@ class AgentLine:
         concealed = flags & _CONCEALED != 0
         heard, now, meter = self._heard, self._clock(), self._meter
         events = turns.on_frame(pcm, concealed=concealed, bot_audible=heard)
-        meter.caller_frame(turns.speech and not concealed, now)
+        speech = turns.speech and not concealed
+        meter.caller_frame(speech, now)
+        self.unheard.frame(pcm, speech)
         if (silence := self._silence.frame(meter.speaking, heard, now)) is not None:
             self._note_silence(silence)
         if self._hear_caller and self._send_audio is not None:
@@ -219,6 +225,8 @@ class AgentLine:
         first = meter.awaits_answer and not self.spoken.knows(item_id)
         if first:
             meter.answer_came(self._clock())
+            if self._gateway_turns:
+                self.unheard.understood()
         if self._answer_due:
             self._answer_begins(item_id)
         self.spoken.play_item(item_id, pcm)
@@ -240,6 +248,7 @@ class AgentLine:
             self._channel.on_backend_event(event)
         match event:
             case ai.SpeechStarted():
+                self.unheard.began()
                 onset_s = self._meter.barge_in_from(self._clock())
                 journal.note(TimelineKind.SPEECH_STARTED, at_s=onset_s)
                 self._over_agent = event.item_id if self._heard else ""
@@ -252,6 +261,8 @@ class AgentLine:
             case ai.ResponseStarted():
                 journal.note(TimelineKind.RESPONSE_STARTED)
             case ai.ResponseDone():
+                if event.status == "completed":
+                    self.unheard.understood()
                 # An answer that failed half-way leaves its items open.
                 self.spoken.close_items()
                 journal.note(TimelineKind.RESPONSE_DONE, status=event.status, detail=event.detail)
@@ -262,6 +273,7 @@ class AgentLine:
                 if event.final:
                     journal.said(event.item_id, event.utterance)
                     if event.utterance.role == "caller":
+                        self.unheard.understood()
                         self._words(event.item_id, event.utterance.text)
                     self._notify(event)
             case ai.ServiceNotice():

@@ -10,12 +10,12 @@ from typing import Any, Final
 from gateway.backends import contract as ai
 from gateway.calls.agent_line import AgentLine
 from gateway.calls.agent_session import AgentSession
+from gateway.calls.breakers import Breakers as Breakers
 from gateway.calls.events import BackendSettled, CallEvents, EndRequested
 from gateway.calls.journal import Journal
 from gateway.calls.tools import ToolSet
 from gateway.config.models import AgentConfig
 from gateway.core.health.agent_watch import AgentReading, AgentStep, AgentWatch, SessionLost, WatchSettings
-from gateway.core.health.breaker import Breaker
 from gateway.core.record import TimelineKind
 from gateway.core.termination import Reason
 from gateway.dialplan.runtime import StepFailedError
@@ -41,21 +41,6 @@ class AgentLostError(StepFailedError):
     def __init__(self, error: ai.BackendError) -> None:
         super().__init__("backend_down", str(error))
         self.error = error
-
-
-class Breakers:
-    """One circuit breaker for each agent, shared by all calls of the node."""
-
-    def __init__(self) -> None:
-        self._breakers: dict[str, Breaker] = {}
-
-    def of(self, agent: str) -> Breaker:
-        """The agent's."""
-        return self._breakers.setdefault(agent, Breaker())
-
-    def states(self, now: float) -> dict[str, str]:
-        """For metrics."""
-        return {agent: breaker.state(now) for agent, breaker in self._breakers.items()}
 
 
 class AgentLink:
@@ -92,6 +77,8 @@ class AgentLink:
         self._failure: ai.BackendError | None = None
         self._opened_at: float | None = None
         self._again = False
+        self._narrow: set[str] = set()
+        """Agents whose connection was found slow."""
         self._filler_at: float | None = None
         self._look_at = 0.0
         self._closing: set[asyncio.Task[None]] = set()
@@ -139,6 +126,7 @@ class AgentLink:
         self._fallbacks = [other for other in self._agents[name].fallback if other in self._agents]
         self._failure = self._watch = self._opened_at = self._filler_at = None
         self._again, self._look_at = False, 0.0
+        self._narrow.clear()
         self._begin(name)
 
     def _begin(self, name: str) -> None:
@@ -152,6 +140,7 @@ class AgentLink:
             agent=name,
             pcm_format=self._line.pcm_format,
             variables={"from": facts.from_number, "to": facts.to_number, **self._variables},
+            narrow=name in self._narrow,
         )
         backend = self._make_backend(config, context, self._tools.schemas)
         self._journal.note(TimelineKind.BACKEND_CONNECTING, backend=backend.describe())
@@ -212,8 +201,8 @@ class AgentLink:
 
     def _watch_settings(self) -> WatchSettings:
         if not self._fallbacks:
-            return WatchSettings(frozen_after_s=_LONELY_FROZEN_S)
-        return WatchSettings(standbys=len(self._fallbacks))
+            return WatchSettings(can_narrow=True, frozen_after_s=_LONELY_FROZEN_S)
+        return WatchSettings(can_narrow=True, standbys=len(self._fallbacks))
 
     def _take_fallback(self, name: str) -> None:
         self._journal.note(TimelineKind.FALLBACK, agent=name)
@@ -223,6 +212,7 @@ class AgentLink:
         again = self._opened_at is not None
         self._opened_at = self._clock()
         session.serving = self._line
+        session.catch_up(self._journal.conversation.utterances)
         self._line.connect(session.backend, session.config.barge_in)
         if again:
             self.on_restored(session.backend, session.name != self._wanted)
@@ -265,6 +255,7 @@ class AgentLink:
             self._line.disconnect()
             self._drop(current)
             current.opened, current.failure = False, error
+            self._breakers.of(current.name).failed(self._clock())
         self._handle(SessionLost(error.retryable), error)
 
     def _drop(self, session: AgentSession) -> None:
@@ -296,7 +287,9 @@ class AgentLink:
             self._look_at = now + LOOK_S
             backend = self.backend
             if backend is not None:
-                self._do(watch.handle(self._reading(backend), now))
+                reading = self._reading(backend)
+                self._look_at = now + watch.next_reading_s(reading, LOOK_S)
+                self._do(watch.handle(reading, now))
         deadline = watch.next_deadline()
         if deadline is not None and now >= deadline:
             self._do(watch.handle_timeout(now))
@@ -325,7 +318,8 @@ class AgentLink:
         for step in steps:
             match step:
                 case "play_filler":
-                    self._filler_at = self._clock() + _FILLER_AFTER_S
+                    # Whoever is frozen or slow has kept the caller waiting already.
+                    self._filler_at = self._clock() + (_FILLER_AFTER_S if error is not None else 0.0)
                 case "stop_filler":
                     self._filler_at = None
                 case "reconnect":
@@ -338,8 +332,18 @@ class AgentLink:
                     self._take_standby()
                 case "give_up":
                     self._give_up(error)
-                case "narrow":
-                    pass  # sessions are opened with the narrowest audio that serves the leg
+                case "narrow" | "widen":
+                    self._set_width(narrow=step == "narrow")
+
+    def _set_width(self, *, narrow: bool) -> None:
+        """How much of the network the agent's audio takes, of this session and of one that is opened anew."""
+        current = self._current
+        if current is None:
+            return
+        self._narrow = {current.name} if narrow else set()
+        if current.opened and current.backend.narrow(narrow):
+            text = "audio with the agent is narrowed: slow connection" if narrow else "audio is widened again"
+            self._journal.note(TimelineKind.NOTE, text=text)
 
     def _reconnect(self) -> None:
         """Open a new session with what was said so far."""

@@ -37,6 +37,8 @@ class AgentSession:
         self.opened = False
         self.failure: ai.BackendError | None = None
         self.took_ms = 0.0
+        self.known: tuple[ai.Utterance, ...] = ()
+        """What the service was told to have been said."""
         self._breaker = breaker
         self._clock = clock
         self._settled = settled
@@ -50,6 +52,7 @@ class AgentSession:
 
     def open(self, history: Sequence[ai.Utterance], name: str) -> None:
         """Begin to connect. `name`: of the task, for people who debug."""
+        self.known = tuple(history)
         self._opening = asyncio.create_task(self._open(history), name=name)
 
     async def _open(self, history: Sequence[ai.Utterance]) -> None:
@@ -69,6 +72,7 @@ class AgentSession:
             raise
         except Exception:
             log.exception("opening the backend failed", agent=self.name)
+            self._breaker.abandoned(self._clock())
             self.crashed()
             return
         if self.failure is not None:
@@ -78,6 +82,14 @@ class AgentSession:
             self._breaker.succeeded(self._clock())
         self.took_ms = round((self._clock() - began) * 1000, 1)
         self._settled(self)
+
+    def catch_up(self, said: Sequence[ai.Utterance]) -> None:
+        """Tell it what it does not know yet of what was said."""
+        known = {id(utterance) for utterance in self.known}
+        missing = [utterance for utterance in said if id(utterance) not in known]
+        if missing:
+            self.known = tuple(said)
+            self.backend.catch_up(missing)
 
     async def close(self) -> None:
         """End it; nothing is told any more."""

@@ -33,6 +33,8 @@ class ScriptedBackend:
         """Of the connection; to be set."""
         self.played_items: list[str] = []
         """Items that were played to their end."""
+        self.narrowed: list[bool] = []
+        """What became of the audio's width."""
         self.closed = False
         self.dropped_ms = 0.0
         self._opening = opening
@@ -63,6 +65,10 @@ class ScriptedBackend:
         """Note it."""
         self._tell("greet")
 
+    def catch_up(self, said: Sequence[ai.Utterance]) -> None:
+        """Remember it."""
+        self.history += tuple(said)
+
     def resume(self) -> None:
         """Note it."""
         self._tell("resume")
@@ -83,6 +89,11 @@ class ScriptedBackend:
     def played(self, item_id: str) -> None:
         """Note it."""
         self.played_items.append(item_id)
+
+    def narrow(self, on: bool) -> bool:
+        """Note it."""
+        self.narrowed.append(on)
+        return True
 
     def health(self) -> ai.BackendHealth:
         """As the scenario says."""

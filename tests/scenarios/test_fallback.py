@@ -10,6 +10,7 @@ from gateway.core.termination import Reason
 from tests.scenarios.scripted_backend import Opening, ScriptedBackend
 from tests.scenarios.stage import AGENT, Stage
 from tests.scenarios.surroundings import APOLOGY, FILLER
+from tests.sounds import samples
 
 SECOND = ("second",)
 WELL = Opening()
@@ -92,6 +93,89 @@ async def test_a_standby_that_was_not_needed_is_let_go() -> None:
         assert standby.told == []
         assert not stage.events(K.FALLBACK)
         assert stage.caller.heard_ms(FILLER) == 0
+        await hang_up(stage)
+
+
+async def test_a_slow_connection_is_narrowed_and_widened_again_after_a_good_minute() -> None:
+    async with Stage([WELL]) as stage:
+        backend = await converse(stage)
+        backend.condition = replace(HEALTHY, backlog_ms=160.0)
+        await stage.later(3000)
+        assert backend.narrowed == [True]
+        backend.condition = HEALTHY
+        await stage.later(55_000)
+        assert backend.narrowed == [True]
+        await stage.later(10_000)
+        assert backend.narrowed == [True, False]
+        assert [str(event.fields["text"]) for event in stage.events(K.NOTE)] == [
+            "audio with the agent is narrowed: slow connection",
+            "audio is widened again",
+        ]
+        await hang_up(stage)
+
+
+async def test_a_slow_session_that_is_lost_is_opened_anew_with_narrow_audio() -> None:
+    async with Stage([WELL, WELL, WELL], fallback=SECOND) as stage:
+        first = await converse(stage)
+        first.condition = replace(HEALTHY, ping_ms=900.0)
+        await stage.later(1500)
+        first.lose()
+        again = await stage.session(3)
+        assert [backend.context.agent for backend in stage.backends] == [AGENT, "second", AGENT]
+        assert [backend.context.narrow for backend in stage.backends] == [False, False, True]
+        await again.until_told("resume")
+        again.condition = HEALTHY
+        await stage.later(65_000)
+        assert again.narrowed == [False]
+        await hang_up(stage)
+
+
+async def test_an_opening_that_crashes_leaves_the_breaker_free_to_probe() -> None:
+    crash = Opening(error=ZeroDivisionError())
+    async with Stage([crash, WELL]) as stage:
+        breaker = stage.settings.breakers.of(AGENT)
+        for _ in range(6):
+            breaker.failed(stage.clock() - 30.0)
+        assert breaker.state(stage.clock()) == "half_open"
+        record = await stage.over()
+        assert record.reason is Reason.INTERNAL_ERROR
+        assert breaker.admit(stage.clock()), "the next call may try"
+
+
+async def test_words_that_the_lost_service_was_listening_to_are_heard_by_the_next() -> None:
+    async with Stage([WELL, WELL], fallback=SECOND) as stage:
+        first = await converse(stage)
+        first.answer("item_3", ANSWER, 100, text="which bill")
+        await stage.later(1000)
+        stage.caller.speaking = True
+        await stage.later(600)
+        first.condition = replace(HEALTHY, unanswered_s=1.0)
+        second = await stage.session(2)
+        stage.caller.speaking = False
+        while not stage.events(K.FALLBACK):
+            await stage.later(20)
+        assert second.heard_ms >= 600
+        assert samples(bytes(second.heard)).max() > 3000, "the caller's voice"
+        await stage.later(500)
+        assert second.told == [], "it hears the words itself, and answers them"
+        await hang_up(stage)
+
+
+async def test_a_standby_that_was_connected_ahead_gets_to_know_what_was_said_since() -> None:
+    async with Stage([WELL, WELL], fallback=SECOND) as stage:
+        first = await converse(stage)
+        first.condition = replace(HEALTHY, ping_ms=900.0)
+        second = await stage.session(2)
+        await stage.later(200)
+        assert [line.text for line in second.history] == ["hello", "billing please"]
+        first.answer("item_3", ANSWER, 100, text="which bill")
+        first.caller_turn("item_4")
+        first.caller_said("item_4", "the last one")
+        while not stage.events(K.FALLBACK):
+            await stage.later(20)
+        said = ["hello", "billing please", "which bill", "the last one"]
+        assert [line.text for line in second.history] == said
+        await second.until_told("resume")
         await hang_up(stage)
 
 

@@ -8,14 +8,16 @@ Failing, the caller hears a filler. A lost session is opened again and the stand
 time; whichever is there first goes on, with some preference for the session that knows the call. A frozen
 or hopelessly slow one is replaced by the standby; a frozen one without standby is opened again. When all of
 that has failed, or takes too long: give up, and the dialplan decides what the caller hears; a session that is
-merely slow goes on instead, for there is nothing better.
+merely slow goes on instead, for there is nothing better. Narrowed audio is widened after a minute without
+illness, and after twice as long each time that this made the connection ill again.
 """
 
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Final, Literal, assert_never
 
 AgentStep = Literal[
     "narrow",
+    "widen",
     "warm_standby",
     "release_standby",
     "play_filler",
@@ -24,8 +26,13 @@ AgentStep = Literal[
     "take_standby",
     "give_up",
 ]
-"""narrow: PCMU instead of 24 kHz PCM, with the next session update or connection · warm_standby: connect
-the next fallback, with the conversation so far · take_standby: it answers from now on."""
+"""narrow: PCMU instead of 24 kHz PCM, with the next session update or connection · widen: back again ·
+warm_standby: connect the next fallback, with the conversation so far · take_standby: it answers from now
+on."""
+
+
+_SOONEST_S: Final = 0.05
+"""From one reading to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +52,13 @@ class WatchSettings:
     """Of slowness or starvation without a break."""
     failing_after_s: float = 4.0
     """The same, although it is ill: when helping has not helped."""
-    frozen_after_s: float = 1.0
+    frozen_after_s: float = 0.8
     """Without an answer to a ping."""
     well_after_s: float = 15.0
     """Without any sign of illness, before the standby is let go."""
+    widen_after_s: float = 60.0
+    """Without any sign of illness, before the audio is widened; doubles with each time that it was."""
+    most_widen_after_s: float = 480.0
     reconnect_first_s: float = 1.0
     """How long a standby that is there waits for the lost session to come back."""
     give_up_after_s: float = 10.0
@@ -92,6 +102,7 @@ class AgentWatch:
         self._standbys_left = settings.standbys
         self._standby: _Standby = "none"
         self._narrowed = False
+        self._widen_after_s = settings.widen_after_s
         self._lost = False
         self._frozen = False
         self._reconnecting = False
@@ -129,6 +140,12 @@ class AgentWatch:
             case _:
                 assert_never(event)
         return self._advance(now)
+
+    def next_reading_s(self, reading: AgentReading, every_s: float) -> float:
+        """When the next reading is wanted: after `every_s`, sooner when the service may be frozen."""
+        if reading.unanswered_s <= 0.0:
+            return every_s
+        return min(every_s, max(_SOONEST_S, self._settings.frozen_after_s - reading.unanswered_s))
 
     def next_deadline(self) -> float | None:
         """When `handle_timeout` wants to be called."""
@@ -191,11 +208,17 @@ class AgentWatch:
         return ["warm_standby"]
 
     def _relax(self, now: float) -> list[AgentStep]:
-        if self._standby == "none" or now - self._well_since < self._settings.well_after_s:
-            return []
-        self._standby = "none"
-        self._standbys_left += 1
-        return ["release_standby"]
+        well_s = now - self._well_since
+        steps: list[AgentStep] = []
+        if self._standby != "none" and well_s >= self._settings.well_after_s:
+            self._standby = "none"
+            self._standbys_left += 1
+            steps.append("release_standby")
+        if self._narrowed and well_s >= self._widen_after_s:
+            self._narrowed = False
+            self._widen_after_s = min(2 * self._widen_after_s, self._settings.most_widen_after_s)
+            steps.append("widen")
+        return steps
 
     def _fail(self, now: float, *, reconnect: bool) -> list[AgentStep]:
         steps: list[AgentStep] = []

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.backends import realtime_events as rt
 from gateway.backends.contract import BackendEvent
+from gateway.backends.realtime_formats import RealtimeFormats
 from gateway.backends.realtime_session import RealtimeSession
 from gateway.core.audio import WireFormat
 
@@ -23,7 +24,7 @@ class Player:
     """Feeds a session and keeps what comes of it."""
 
     def __init__(self, wire_format: WireFormat) -> None:
-        self._session = RealtimeSession(wire_format)
+        self._session = RealtimeSession(RealtimeFormats(wire_format, wire_format))
         self._bytes_per_ms = wire_format.sample_rate_hz * wire_format.bytes_per_sample // 1000
         self.outcome: list[Line] = []
 

@@ -8,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.backends import realtime_events as rt
+from gateway.backends.realtime_formats import RealtimeFormats
 from gateway.backends.realtime_session import RealtimeProtocolError, RealtimeSession
 from gateway.core.audio import WireFormat
+
+
+def session_in(wire: WireFormat) -> RealtimeSession:
+    return RealtimeSession(RealtimeFormats(wire, wire))
 
 
 def delta(item_id: str, data: bytes, response_id: str = "resp_1") -> rt.ServerEvent:
@@ -23,30 +28,30 @@ def delta(item_id: str, data: bytes, response_id: str = "resp_1") -> rt.ServerEv
 
 @pytest.mark.parametrize("text", ["a", "====a", "abc", "äöü", "\N{EURO SIGN}uro"])
 def test_audio_that_is_not_base64(text: str) -> None:
-    session = RealtimeSession(WireFormat.PCMU)
+    session = session_in(WireFormat.PCMU)
     with pytest.raises(RealtimeProtocolError, match="base64"):
         session.audio(rt.ServerEvent("response.output_audio.delta", item_id="i", delta=text))
 
 
 def test_audio_of_no_item() -> None:
     with pytest.raises(RealtimeProtocolError, match="item_id"):
-        RealtimeSession(WireFormat.PCMU).audio(delta("", b"x"))
+        session_in(WireFormat.PCMU).audio(delta("", b"x"))
 
 
 def test_half_a_sample() -> None:
-    assert RealtimeSession(WireFormat.PCMU).audio(delta("i", b"x")) == b"x"
+    assert session_in(WireFormat.PCMU).audio(delta("i", b"x")) == b"x"
     with pytest.raises(RealtimeProtocolError, match="sample"):
-        RealtimeSession(WireFormat.PCM24K).audio(delta("i", b"xyz"))
+        session_in(WireFormat.PCM24K).audio(delta("i", b"xyz"))
 
 
 @pytest.mark.parametrize("kind", ["response.created", "response.done"])
 def test_a_response_event_without_a_response(kind: str) -> None:
     with pytest.raises(RealtimeProtocolError, match="without a response"):
-        RealtimeSession(WireFormat.PCMU).handle(rt.ServerEvent(kind))
+        session_in(WireFormat.PCMU).handle(rt.ServerEvent(kind))
 
 
 def test_a_long_call_is_not_remembered_for_ever() -> None:
-    session = RealtimeSession(WireFormat.PCMU)
+    session = session_in(WireFormat.PCMU)
     for n in range(1000):
         session.handle(rt.ServerEvent("response.created", response=rt.ResponseInfo(f"r{n}")))
         session.audio(delta(f"i{n}", b"x" * 80, f"r{n}"))
@@ -69,7 +74,7 @@ def test_a_long_call_is_not_remembered_for_ever() -> None:
 )
 def test_the_service_is_never_asked_while_it_answers(steps: list[tuple[str, int]]) -> None:
     """A service that answers one at a time gets no request too many, and no request is forgotten."""
-    session = RealtimeSession(WireFormat.PCMU)
+    session = session_in(WireFormat.PCMU)
     running: str | None = None
     requested = False
 

@@ -86,6 +86,33 @@ def test_a_slow_connection_is_narrowed_and_a_standby_connected_ahead(call: Call,
     assert call.seconds(2, WELL) == ["release_standby"]
 
 
+def test_the_audio_is_widened_after_a_good_minute_and_later_after_each_relapse() -> None:
+    call = Call(standbys=0)
+    assert call.seconds(3, SLOW) == ["narrow"]
+    assert call.seconds(59, WELL) == []
+    assert call.seconds(2, WELL) == ["widen"]
+    for patience_s in (120, 240, 480, 480):
+        assert call.seconds(3, SLOW) == ["narrow"]
+        assert call.seconds(patience_s - 1, WELL) == []
+        assert call.seconds(2, WELL) == ["widen"]
+
+
+def test_an_oscillating_connection_stays_narrow() -> None:
+    call = Call(standbys=0)
+    for _ in range(20):
+        call.seconds(3, SLOW)
+        call.seconds(50, WELL)
+    assert [step for _, step in call.steps] == ["narrow"]
+
+
+def test_the_next_reading_is_taken_in_time_to_see_a_freeze() -> None:
+    watch = AgentWatch(WatchSettings(frozen_after_s=0.8), 0.0)
+    assert watch.next_reading_s(WELL, 0.25) == 0.25
+    assert watch.next_reading_s(replace(WELL, unanswered_s=0.3), 0.25) == 0.25
+    assert watch.next_reading_s(replace(WELL, unanswered_s=0.7), 0.25) == pytest.approx(0.1)
+    assert watch.next_reading_s(replace(WELL, unanswered_s=5.0), 0.25) == 0.05
+
+
 def test_gaps_within_answers_are_an_illness_too(call: Call) -> None:
     made: list[AgentStep] = []
     for n in range(8):
@@ -221,7 +248,9 @@ def test_whatever_happens_fillers_end_and_standbys_are_not_invented(
     assert all(step == ("stop_filler" if n % 2 else "play_filler") for n, step in enumerate(filler))
     assert steps.count("warm_standby") - steps.count("release_standby") <= standbys
     assert steps.count("take_standby") <= steps.count("warm_standby")
-    assert steps.count("narrow") <= can_narrow
+    width = [step for step in steps if step in ("narrow", "widen")]
+    assert all(step == ("widen" if n % 2 else "narrow") for n, step in enumerate(width))
+    assert can_narrow or not width
     assert "give_up" not in steps[:-1]
     while watch.failing and (deadline := watch.next_deadline()) is not None:
         now = max(now, deadline)

@@ -1,0 +1,60 @@
+"""What the caller has said that no session has understood yet, for one that takes its place. Pure.
+
+A service that is lost takes with it the words it was listening to. They are kept here from a moment before
+the caller began to speak until the service has shown that it understood them, by writing them down or by
+answering.
+"""
+
+from collections import deque
+from typing import Final
+
+from gateway.core.audio import PTIME_MS
+
+_BEFORE_FRAMES: Final = 300 // PTIME_MS
+"""Kept of the silence before the caller's words."""
+_MOST_FRAMES: Final = 15_000 // PTIME_MS
+"""Of a longer turn the end is kept."""
+_FORGOTTEN_FRAMES: Final = 6_000 // PTIME_MS
+"""After so much silence it was no turn: the service would have answered."""
+
+
+class UnheardTurn:
+    """One caller's."""
+
+    def __init__(self) -> None:
+        self._frames: deque[bytes] = deque(maxlen=_MOST_FRAMES)
+        self._quiet = 0
+        """Frames since the caller spoke."""
+        self.waiting = False
+        """There are words among the frames, by the gateway's own ear or by the lost service's."""
+        self.audible = False
+        """By the gateway's own: another service will hear them, too."""
+
+    def frame(self, pcm: bytes, speech: bool) -> None:
+        """20 ms of the caller. Hot path."""
+        frames = self._frames
+        frames.append(pcm)
+        if speech:
+            self.waiting = self.audible = True
+            self._quiet = 0
+        elif self.waiting:
+            self._quiet += 1
+            if self._quiet >= _FORGOTTEN_FRAMES:
+                self.understood()
+        elif len(frames) > _BEFORE_FRAMES:
+            frames.popleft()
+
+    def began(self) -> None:
+        """The service says that the caller speaks."""
+        self.waiting, self._quiet = True, 0
+
+    def understood(self) -> None:
+        """The service has made something of it."""
+        self.waiting = self.audible = False
+        self._quiet = 0
+        while len(self._frames) > _BEFORE_FRAMES:
+            self._frames.popleft()
+
+    def pcm(self) -> bytes:
+        """What a new session has to hear; empty if nothing."""
+        return b"".join(self._frames) if self.waiting else b""

@@ -1,0 +1,60 @@
+"""What a session that takes over has to hear of the caller."""
+
+from gateway.calls.unheard import UnheardTurn
+
+QUIET, WORD = b"q", b"w"
+
+
+def say(turn: UnheardTurn, words: str) -> None:
+    """w: 20 ms of speech, q: 20 ms of silence."""
+    for letter in words:
+        turn.frame(letter.encode(), letter == "w")
+
+
+def test_silence_is_nothing_to_hear() -> None:
+    turn = UnheardTurn()
+    say(turn, "q" * 1000)
+    assert not turn.waiting
+    assert turn.pcm() == b""
+
+
+def test_words_are_kept_with_a_moment_before_and_all_that_follows() -> None:
+    turn = UnheardTurn()
+    say(turn, "q" * 100 + "w" * 50 + "q" * 30)
+    assert turn.waiting
+    assert turn.pcm() == QUIET * 15 + WORD * 50 + QUIET * 30
+    assert turn.pcm() == QUIET * 15 + WORD * 50 + QUIET * 30, "the next session may be lost, too"
+
+
+def test_words_that_were_understood_are_not_heard_again() -> None:
+    turn = UnheardTurn()
+    say(turn, "w" * 50 + "q" * 30)
+    turn.understood()
+    assert turn.pcm() == b""
+    say(turn, "q" * 30 + "w" * 10)
+    assert turn.pcm() == QUIET * 15 + WORD * 10
+
+
+def test_the_services_word_counts_where_the_gateway_hears_no_speech() -> None:
+    turn = UnheardTurn()
+    say(turn, "q" * 40)
+    turn.began()
+    say(turn, "q" * 20)
+    assert len(turn.pcm()) == 15 + 20
+    assert not turn.audible
+    say(turn, "w")
+    assert turn.audible
+
+
+def test_a_noise_that_no_service_answers_is_forgotten() -> None:
+    turn = UnheardTurn()
+    say(turn, "w" * 5 + "q" * 299)
+    assert turn.waiting
+    say(turn, "q")
+    assert turn.pcm() == b""
+
+
+def test_of_an_endless_turn_the_end_is_kept() -> None:
+    turn = UnheardTurn()
+    say(turn, "q" * 20 + "w" * 2000)
+    assert turn.pcm() == WORD * 750
