@@ -1,0 +1,371 @@
+"""Calls to a gateway whose AI services fail while the callers talk: what each caller hears.
+
+All phones speak their turns at the same moments, so that at the fault every caller waits for an answer. Each
+fault has a service of its own (tone 1000 Hz) that fails, and all share the standby (tone 1500 Hz).
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+
+from gateway.bench.callers import SLOTS, Aim, Caller, Callers
+from gateway.bench.calls import wait_ready
+from gateway.bench.clock import Loop
+from gateway.bench.dialog import DialogState
+from gateway.bench.own_gateway import HOST, free_block, free_port, ports_needed, started_gateway
+from gateway.core.record import CallRecord, TimelineKind
+from gateway.media.g711 import ulaw_decode, ulaw_encode
+from gateway.store.calls import DATABASE_NAME, CallStore
+from tests.bench.turn_service import is_loud
+from tests.sounds import frames, voiced
+
+Fault = Literal["killed", "frozen", "slowed", "corrupted"]
+Kind = Literal["quiet", "first", "second", "words"]
+
+FAULTS: Final[tuple[Fault, ...]] = ("killed", "frozen", "slowed", "corrupted")
+TONES: Final[Mapping[Kind, float]] = {"first": 1000.0, "second": 1500.0}
+SLOW_BPS: Final = 32_000
+TURN_MS: Final = 600
+_TURN: Final = tuple(ulaw_encode(frame) for frame in frames(voiced(TURN_MS)))
+_SILENCE: Final = b"\xff" * 160
+_HEADER: Final = struct.Struct("!BBHII")
+_RUN_FRAMES: Final = 3
+"""So many of a kind in a row are that kind: a vowel may look like a tone for a moment."""
+_START_S: Final = 60.0
+_CALLS_PER_S: Final = 10.0
+_ROUND_S: Final = 3.2
+"""A turn, its answer and a pause."""
+_FAULT_ROUND_S: Final = 9.0
+_AFTER_TURN_S: Final = 0.05
+"""The fault comes so long after the caller's last word: before the service knows that it was the last."""
+
+
+# ---- the phone -------------------------------------------------------------------------------------
+
+
+class TalkingPhone(Caller):
+    """Says what it is told to, and keeps all it hears."""
+
+    __slots__ = ("_to_say", "heard", "turns_s")
+
+    def __init__(self, slot: int) -> None:
+        super().__init__(slot)
+        self.heard: list[tuple[float, bytes]] = []
+        self.turns_s: list[float] = []
+        """When each turn's last frame went out."""
+        self._to_say: list[bytes] = []
+
+    def speak(self, _now_s: float) -> None:
+        """Begin a turn."""
+        self._to_say = list(_TURN)
+
+    def on_rtp(self, data: bytes, _source: tuple[str, int], arrived_s: float) -> None:
+        """A datagram at our RTP port."""
+        if len(data) > _HEADER.size and not data[1] & 0x7F:
+            self.heard.append((arrived_s, data[_HEADER.size :]))
+
+    def send_frame(self) -> bool:
+        """The next 20 ms."""
+        media = self.dialog.media
+        if self.dialog.state is not DialogState.UP or media is None:
+            return True
+        if self._to_say:
+            payload = self._to_say.pop(0)
+            if not self._to_say:
+                self.turns_s.append(time.time())
+        else:
+            payload = _SILENCE
+        return self.socket.send(self.sender.packet(payload), media)
+
+
+def kind_of(payload: bytes) -> Kind:
+    """What 20 ms sound like."""
+    if not is_loud(payload):
+        return "quiet"
+    x = np.frombuffer(ulaw_decode(payload), "<i2").astype(np.float64)
+    power = float(np.sum(x * x))
+    turn = -2j * np.pi * np.arange(len(x)) / 8000
+    for kind, hz in TONES.items():
+        if 2 * abs(np.sum(x * np.exp(turn * hz))) ** 2 / len(x) > 0.8 * power:
+            return kind
+    return "words"
+
+
+def first_s(heard: Sequence[tuple[float, Kind]], kinds: Sequence[Kind], after_s: float) -> float | None:
+    """When a sound of one of these kinds began after a moment, None if none did."""
+    run: list[float] = []
+    for at_s, kind in heard:
+        if at_s < after_s:
+            continue
+        run = [*run, at_s] if kind in kinds else []
+        if len(run) == _RUN_FRAMES:
+            return run[0]
+    return None
+
+
+# ---- the services ----------------------------------------------------------------------------------
+
+
+class Child:
+    """A process that prints its port, takes commands and leaves when its standard input closes."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        command = [sys.executable, "-m", module, *arguments]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+
+    def say(self, line: str) -> None:
+        """A command."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line.encode() + b"\n")
+        self._process.stdin.flush()
+
+    def signal(self, number: signal.Signals) -> None:
+        """SIGKILL, SIGSTOP …"""
+        os.kill(self._process.pid, number)
+
+    def close(self) -> None:
+        """End it, whatever state it is in."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+
+@contextlib.contextmanager
+def children(*wanted: tuple[str, ...]) -> Iterator[list[Child]]:
+    """Processes by module and arguments; ended here."""
+    with contextlib.ExitStack() as stack:
+        started = []
+        for module, *arguments in wanted:
+            started.append(Child(module, *arguments))
+            stack.callback(started[-1].close)
+        yield started
+
+
+# ---- the run ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do."""
+
+    faults: tuple[Fault, ...]
+    """Calls are shared out among them."""
+    calls: int
+    before: int = 2
+    """Turns before the one at which the services fail."""
+    after: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one call left behind, and what its phone heard. Delays in seconds; None: never."""
+
+    fault: str
+    word_s: float | None
+    """From the fault to the first word of the filler."""
+    standby_s: float | None
+    """From the fault to the first sound of the standby."""
+    delays_before_s: tuple[float | None, ...]
+    """From the end of each turn to the answer."""
+    delays_after_s: tuple[float | None, ...]
+    dropped: str
+    """Why the call ended before its time; empty if it did not."""
+    said: tuple[str, ...]
+    """The transcript, `role: text`."""
+
+    @property
+    def comfort_s(self) -> float | None:
+        """From the fault to anything that tells the caller that they are not alone."""
+        return min((each for each in (self.word_s, self.standby_s) if each is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    fault: str
+    service: Child
+    link: Child
+    callers: Callers
+
+    def fail(self, _now_s: float) -> None:
+        """Let the service fail."""
+        match self.fault:
+            case "killed":
+                self.service.signal(signal.SIGKILL)
+            case "frozen":
+                self.service.signal(signal.SIGSTOP)
+            case "slowed":
+                self.link.say(str(SLOW_BPS))
+            case "corrupted":
+                self.service.say("corrupt")
+
+
+def run(plan: Plan) -> list[Told]:
+    """The calls, one after the other. Raises `LocalError` or `RemoteError` when something does not start."""
+    service = "tests.bench.turn_service"
+    with (
+        tempfile.TemporaryDirectory(prefix="gwflt") as name,
+        children((service, "--tone", f"{TONES['second']:g}")) as (standby,),
+        children(*((service, "--tone", f"{TONES['first']:g}") for _ in plan.faults)) as services,
+        children(*(("tests.bench.slow_link", "--to", str(each.port)) for each in services)) as links,
+    ):
+        directory = Path(name)
+        config = _config(plan, directory, [link.port for link in links], standby.port)
+        with started_gateway(config, directory) as gateway, Loop() as loop:
+            aims = [
+                Aim(gateway.target, HOST, fault, gateway.pid, _START_S, gateway.alive)
+                for fault in plan.faults
+            ]
+            lines = [
+                _Line(aim.to_user, one, link, Callers(loop, aim))
+                for aim, one, link in zip(aims, services, links, strict=True)
+            ]
+            wait_ready(loop, lines[0].callers, aims[0])
+            calls = _Calls(loop, plan, lines)
+            calls.live()
+        records = asyncio.run(_records(directory / "run" / DATABASE_NAME, plan.calls))
+        return calls.told(records)
+
+
+def _config(plan: Plan, directory: Path, first: Sequence[int], standby: int) -> dict[str, object]:
+    plans = directory / "plans"
+    plans.mkdir()
+    routes = [
+        f"  - {{name: {fault}, match: {{to: {fault}}}, do: [{{ai: {fault}}}]}}" for fault in plan.faults
+    ]
+    (plans / "plan.yaml").write_text("version: 1\nroutes:\n" + "\n".join(routes) + "\n")
+    max_calls = plan.calls + 8
+    rtp_ports = ports_needed(max_calls)
+    rtp_low = free_block(rtp_ports)
+
+    def agent(port: int, **more: object) -> dict[str, object]:
+        url = f"ws://{HOST}:{port}/v1/realtime"
+        return {"backend": "openai_realtime", "url": url, "api_key": "none", "greeting": "Greet.", **more}
+
+    failing = {
+        str(fault): agent(port, fallback=["standby"]) for fault, port in zip(plan.faults, first, strict=True)
+    }
+    return {
+        "node": {"name": "faults", "run_dir": str(directory / "run"), "drain_timeout_s": 0},
+        "sip": {
+            "listen": [f"udp://{HOST}:{free_port(socket.SOCK_DGRAM)}"],
+            "public_address": HOST,
+            "rtp_ports": f"{rtp_low}-{rtp_low + rtp_ports - 1}",
+            "max_calls": max_calls,
+        },
+        "http": {"listen": f"{HOST}:{free_port(socket.SOCK_STREAM)}"},
+        "log": {"level": "warning", "format": "json"},
+        "dialplans": str(plans),
+        "agents": {
+            **failing,
+            "standby": agent(standby),
+        },
+    }
+
+
+async def _records(path: Path, calls: int) -> list[CallRecord]:
+    async with await CallStore.open(path, create=False) as store:
+        found = [await store.get(each.id) for each in await store.list_calls(limit=calls)]
+    return [record for record in found if record is not None]
+
+
+class _Calls:
+    def __init__(self, loop: Loop, plan: Plan, lines: Sequence[_Line]) -> None:
+        self._loop, self._plan, self._lines = loop, plan, lines
+        self._phones: list[tuple[_Line, TalkingPhone]] = []
+        self._fault_s = 0.0
+        self._dropped: dict[str, str] = {}
+
+    def live(self) -> None:
+        """Place the calls, talk, fail, talk, hang up."""
+        for number in range(self._plan.calls):
+            line = self._lines[number % len(self._lines)]
+            phone = line.callers.place_for(TalkingPhone(number % SLOTS))
+            self._phones.append((line, phone))
+            self._wait(1 / _CALLS_PER_S)
+        self._loop.run_until(self._all_up, time.time() + 20)
+        self._wait(_ROUND_S)
+        for _ in range(self._plan.before):
+            self._turn(_ROUND_S)
+        self._turn(TURN_MS / 1000 + _AFTER_TURN_S)
+        self._fault_s = time.time()
+        for line in self._lines:
+            line.fail(self._fault_s)
+        self._wait(_FAULT_ROUND_S)
+        for _ in range(self._plan.after):
+            self._turn(_ROUND_S)
+        self._hang_up()
+
+    def _all_up(self) -> bool:
+        return all(phone.dialog.state is not DialogState.CALLING for _, phone in self._phones)
+
+    def _wait(self, seconds: float) -> None:
+        self._loop.run_until(lambda: False, time.time() + seconds)
+
+    def _turn(self, lasts_s: float) -> None:
+        for _, phone in self._phones:
+            phone.speak(time.time())
+        self._wait(lasts_s)
+
+    def _hang_up(self) -> None:
+        now_s = time.time()
+        for line, phone in self._phones:
+            dialog = phone.dialog
+            if dialog.state is not DialogState.UP:
+                self._dropped[dialog.ids.call_id] = dialog.failure or f"{dialog.state} by {dialog.ended_by}"
+            self._loop.call_at(now_s, partial(line.callers.hang_up, phone))
+        over = (DialogState.ENDED, DialogState.FAILED)
+        self._loop.run_until(lambda: all(p.dialog.state in over for _, p in self._phones), now_s + 5)
+        self._wait(1.0)  # the records are written after the last answer
+
+    def told(self, records: Sequence[CallRecord]) -> list[Told]:
+        """How the calls went."""
+        said = {record.sip_call_id: _said(record) for record in records}
+        return [
+            self._told(line.fault, phone, said.get(phone.dialog.ids.call_id, ()))
+            for line, phone in self._phones
+        ]
+
+    def _told(self, fault: str, phone: TalkingPhone, said: tuple[str, ...]) -> Told:
+        heard = [(at_s, kind_of(payload)) for at_s, payload in phone.heard]
+        fault_s = self._fault_s
+
+        def since(kinds: Sequence[Kind], from_s: float) -> float | None:
+            found = first_s(heard, kinds, from_s)
+            return None if found is None else found - from_s
+
+        before, after = self._plan.before, phone.turns_s[self._plan.before + 1 :]
+        return Told(
+            fault,
+            since(["words"], fault_s),
+            since(["second"], fault_s),
+            tuple(since(["first"], at_s) for at_s in phone.turns_s[:before]),
+            tuple(since(["second"], at_s) for at_s in after),
+            self._dropped.get(phone.dialog.ids.call_id, ""),
+            said,
+        )
+
+
+def _said(record: CallRecord) -> tuple[str, ...]:
+    spoken = (event.fields for event in record.timeline if event.kind is TimelineKind.SAID)
+    return tuple(f"{fields['role']}: {fields['text']}" for fields in spoken)
