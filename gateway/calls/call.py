@@ -221,6 +221,7 @@ class Call:
     async def _take_over(self, left: checkpoint.Standing) -> None:
         """Go on with a call that an earlier core process left behind."""
         self._enter(CallState.RECOVERING)
+        self._verbs.allow = left.allow
         if left.recording is not None:
             self.desk.go_on_recording(left.recording)
         try:
@@ -228,7 +229,7 @@ class Call:
                 if await self._verbs.rejoin():
                     return
                 await self._verbs.persons.among_themselves()
-            if left.stage == "plan":
+            if left.stage == "plan" or not self._journal.figures.agent:
                 # Where it stood in its plan is not known: the caller hears it from the beginning.
                 await self._plan(self._verbs)
                 return
@@ -317,6 +318,7 @@ class Call:
             held=caller.held,
             muted=caller.muted,
             agent_role=self._bridge.agent_role,
+            allow=self._verbs.allow,
         )
         self._leg.keep(checkpoint.pack(self._journal, standing))
 

@@ -113,6 +113,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     held: bool = False
     muted: bool = False
     agent_role: AgentRole = "speak"
+    allow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,8 @@ class Standing:
     muted: bool = False
     """The caller."""
     agent_role: AgentRole = "speak"
+    allow: tuple[str, ...] = ()
+    """With whom the agent may connect the caller. Personal data."""
 
 
 _ORDINARY: Final = Standing()
@@ -169,6 +172,7 @@ def pack(journal: Journal, standing: Standing = _ORDINARY) -> bytes:
             held=standing.held,
             muted=standing.muted,
             agent_role=standing.agent_role,
+            allow=standing.allow,
         )
     )
 
@@ -184,7 +188,7 @@ def unpack(state: bytes) -> Checkpoint:
 
 def standing_of(kept: Checkpoint) -> Standing:
     """How things stood."""
-    return Standing(kept.stage, kept.recording, kept.held, kept.muted, kept.agent_role)
+    return Standing(kept.stage, kept.recording, kept.held, kept.muted, kept.agent_role, kept.allow)
 
 
 def facts_of(kept: Checkpoint) -> CallFacts:

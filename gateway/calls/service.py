@@ -173,9 +173,11 @@ class CallService:
         view = self._view_of(journal.facts, snapshot.incoming)
         decision = self._decide(view)
         _note_for_replay(journal, view, decision)
-        if journal.figures.agent not in self._deps.config.agents:
-            journal.figures.route = decision.route_name
-            journal.figures.agent = decision.first_agent or next(iter(self._deps.config.agents))
+        agents, figures = self._deps.config.agents, journal.figures
+        # A plan without an agent has none now either.
+        if figures.agent not in agents and (figures.agent or not figures.route):
+            figures.route = decision.route_name
+            figures.agent = decision.first_agent or ("" if decision.taken else next(iter(agents)))
         self._start(leg, journal, decision, view, left=left)
         for returned, kept_party in self._returned.pop(journal.facts.id, []):
             self._calls[journal.facts.id].take_back(returned, kept_party)

@@ -1,9 +1,9 @@
 """What the steps of a dialplan, and the agent's tools, do with a call: `CallControl` made real."""
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from gateway.calls.agent import AgentDialogue, TalkLimits
 from gateway.calls.agent_link import AgentLostError
@@ -73,6 +73,8 @@ class CallVerbs:
         self._plays_early = False
         self.persons = Persons(self, journal, events, bridge, agent, settings, enter, keep)
         self._variables: dict[str, str] = {}
+        self.allow: tuple[str, ...] = ()
+        """With whom the agent may connect the caller."""
         self._tool_box = ToolBox(self, leg, journal, events, bridge, agent, settings)
         self.outcome = Termination(Reason.PLAN_ENDED)
         """Why the call ends when the plan has no more steps."""
@@ -256,42 +258,43 @@ class CallVerbs:
         name = self._journal.figures.agent
         if len(self._bridge.parties) == 1:
             self._bridge.set_agent("speak")
-        self.prewarm(TalkRequest(name))
-        with self._ending(Reason.AGENT_HANGUP):
-            await self._agent.go_on()
-            await self._agent.talk()
+        self.prewarm(TalkRequest(name, allow=self.allow))
+        await self._conversation(self._agent.go_on(), TalkLimits())
 
     async def talk(self, request: TalkRequest) -> str:
         """The conversation with an agent."""
-        reason = await self._talk(request, self._tools(request))
-        if reason == TRANSFER_CALL:
-            self.outcome = Termination(Reason.PARTY_HANGUP)
-            await self.hang_up()
-        return reason
+        return await self._talk(request, self._tools(request))
 
     async def _talk(self, request: TalkRequest, tools: ToolSet) -> str:
         if request.agent not in self._settings.agents:
             raise StepFailedError("error", f"there is no agent {request.agent}")
         link = self._agent.link
-        if link.name and not link.serves(request.agent, tools):
+        if link.name and not self._agent.serves(request.agent, tools, request.instructions):
             await link.release()
-        if request.instructions:
-            self._journal.figures.instructions = request.instructions
         self._agent.offer(tools)
-        link.start(request.agent, self._variables, tools)
-        await self.answer()
-        self._bridge.set_agent("speak")
+        with self._agent.instructed(request.instructions):
+            link.start(request.agent, self._variables, tools)
+            await self.answer()
+            self.allow = request.allow
+            self._bridge.set_agent("speak")
+            limits = TalkLimits(request.max_duration_s, request.silence_s, request.mind_network)
+            try:
+                return await self._conversation(self._agent.begin(), limits)
+            finally:
+                self._bridge.set_agent("away")
+
+    async def _conversation(self, begin: Coroutine[Any, Any, None], limits: TalkLimits) -> str:
+        """All of a talk with the agent; the reason for its end. After a transfer the call is over."""
         try:
             with self._ending(Reason.AGENT_HANGUP):
-                await self._agent.begin()
-                reason = await self._agent.talk(
-                    TalkLimits(request.max_duration_s, request.silence_s, request.mind_network)
-                )
+                await begin
+                reason = await self._agent.talk(limits)
         except AgentLostError:
             await self.persons.among_themselves()
             raise
-        finally:
-            self._bridge.set_agent("away")
+        if reason == TRANSFER_CALL:
+            self.outcome = Termination(Reason.PARTY_HANGUP)
+            await self.hang_up()
         return reason
 
     def _tools(self, request: TalkRequest) -> ToolSet:
@@ -312,8 +315,6 @@ class CallVerbs:
         except StepFailedError as failure:
             if failure.kind != "max_duration":
                 raise
-        finally:
-            self._journal.figures.instructions = ""
         await self._agent.link.release()
         self.outcome = Termination(Reason.PLAN_ENDED)
         return chosen[0] if chosen else ""

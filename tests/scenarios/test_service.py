@@ -28,6 +28,7 @@ version: 1
 routes:
   - {name: sales, match: {to: "200"}, do: [{ai: {agent: seller}}]}
   - {name: help, match: {to: "3*"}, do: [{ai: {agent: helper}}]}
+  - {name: desk, match: {to: "4*"}, do: [answer, {wait: 60s}, {say: closed}]}
 """,
     CONFIG,
 )
@@ -211,9 +212,9 @@ async def test_no_number_stands_outside_the_personal_fields(logged: list[structl
 # ---- legs of an earlier core ---------------------------------------------------------------------
 
 
-async def kept_call(core: Core) -> tuple[LoopbackLeg, wire.Incoming]:
+async def kept_call(core: Core, to: str = "345") -> tuple[LoopbackLeg, wire.Incoming]:
     """An answered call whose core died."""
-    leg, incoming = core.leg(), core.incoming("345")
+    leg, incoming = core.leg(), core.incoming(to)
     core.service.on_incoming(leg, incoming)
     await asyncio.sleep(1)
     leg.abandon()
@@ -275,3 +276,17 @@ async def test_a_call_whose_agent_is_gone_is_routed_anew(number: str, agent: str
     leg.peer.hang_up()
     (record,) = await new.store.records()
     assert record.agent == agent
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+async def test_a_plan_without_an_agent_has_none_after_a_takeover(remembered: bool) -> None:
+    old, new = Core(), Core()
+    leg, incoming = await kept_call(old, "456")
+    assert checkpoint.unpack(leg.kept).agent == ""
+    kept = leg.kept if remembered else b""
+    new.service.on_adopted(leg, wire.LegSnapshot(incoming, "connected", kept))
+    await asyncio.sleep(1)
+    leg.peer.hang_up()
+    (record,) = await new.store.records()
+    assert (record.agent, record.route) == ("", "desk")
+    assert new.backends == []

@@ -99,3 +99,16 @@ def test_a_damaged_checkpoint_is_a_local_error_or_a_checkpoint() -> None:
         except LocalError:
             damaged += 1
     assert damaged > len(state) // 10
+
+
+def test_how_things_stood_is_kept() -> None:
+    standing = checkpoint.Standing(
+        stage="person",
+        recording=checkpoint.KeptRecording("call_1.wav", 12.5),
+        held=True,
+        muted=True,
+        agent_role="listen",
+        allow=("sip:anna@pbx", "tel:+49*"),
+    )
+    state = checkpoint.pack(full(Clock()), standing)
+    assert checkpoint.standing_of(checkpoint.unpack(state)) == standing
