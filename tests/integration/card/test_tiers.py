@@ -42,8 +42,13 @@ async def call(cards: Rack, *codecs: str) -> tuple[StandInCore, RemotePhone, Leg
 
 async def changed(core: StandInCore, leg: LegId, tier: str) -> wire.MediaChanged:
     """Ask for a tier, and what was agreed on."""
+    return await agreed(core, wire.SetTier(leg, tier))
+
+
+async def agreed(core: StandInCore, command: wire.SetTier | wire.Hold) -> wire.MediaChanged:
+    """What comes of a command that takes an offer."""
     before = len(core.of(wire.MediaChanged))
-    core.send(wire.SetTier(leg, tier))
+    core.send(command)
     await core.until(lambda: len(core.of(wire.MediaChanged)) > before)
     return core.of(wire.MediaChanged)[-1]
 
@@ -110,10 +115,8 @@ async def test_a_hold_afterwards_does_not_bring_the_old_codec_back(cards: Rack) 
     await core.until(
         lambda: len(core.of(wire.MediaChanged)) > before and not core.of(wire.MediaChanged)[-1].held
     )
-    core.send(wire.Hold(leg, True))
-    await core.hear(leg, 0.3)
-    core.send(wire.Hold(leg, False))
-    await core.hear(leg, 0.3)
+    for held in (True, False):
+        await agreed(core, wire.Hold(leg, held))
     assert core.of(wire.MediaChanged)[-1].codec == "ILBC"
     await phone.hang_up()
 
