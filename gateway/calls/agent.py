@@ -63,6 +63,10 @@ class AgentDialogue:
         self._talking = False
         self._aside = False
         """A function has the caller for itself: a person talks with them, or they are on hold."""
+        self._greeted: ai.Backend | None = None
+        """Who was told to speak before the caller could hear it."""
+        self._missed: list[ai.ResponseDone] = []
+        """What happened meanwhile."""
         self._failed_responses = 0
         self._answering = True
         """Whether the end of the answer is still to come in which the model called a function."""
@@ -94,11 +98,25 @@ class AgentDialogue:
 
     # ---- the conversation ---------------------------------------------------------------------
 
+    def greet_ahead(self) -> None:
+        """Let the agent speak first, if it is there already, to a caller who will soon hear it."""
+        self._greeted = self.link.backend
+        if self._greeted is not None:
+            self._greeted.greet()
+
+    def missed(self, event: CallEvent) -> None:
+        """This came before the conversation began, and was not looked at."""
+        if isinstance(event, ai.ResponseDone):
+            self._missed.append(event)
+
     async def begin(self) -> None:
         """Let the agent speak first. Raises `AgentLostError`."""
         backend = await self.link.opened()
         self._enter(CallState.TALKING)
-        backend.greet()
+        if backend is not self._greeted:
+            self._missed.clear()
+            backend.greet()
+        self._greeted = None
 
     async def talk(self, limits: TalkLimits | None = None) -> str:
         """Until the agent ends the conversation; the reason it gave.
@@ -123,7 +141,8 @@ class AgentDialogue:
             if self.link.hung_up:
                 await self.let_finish()
                 return "hung_up"
-            event = await self._next(watch.deadline(self._clock()))
+            early = self._missed.pop(0) if self._missed else None
+            event = early or await self._next(watch.deadline(self._clock()))
             watch.check(self._clock(), busy=self._runs.busy)
             match event:
                 case ai.ResponseDone():
@@ -151,7 +170,7 @@ class AgentDialogue:
         """Something has happened; the call's task may be busy with something else."""
         if isinstance(event, ai.FunctionCall):
             self._answering = True
-            if self._talking:
+            if self._talking or self._greeted is not None:
                 self._runs.ask(event, self.link.backend, self._tools)
         elif isinstance(event, ai.ResponseDone):
             self._answering = False

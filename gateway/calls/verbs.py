@@ -142,8 +142,12 @@ class CallVerbs:
             raise StepFailedError("not_possible", f"no early media: {why}")
         return await self.pcm(prompt)
 
-    async def answer(self) -> None:
-        """Answer; an agent that is being connected has its budget for that."""
+    async def answer(self, *, greet: bool = False) -> None:
+        """Answer; an agent that is being connected has its budget for that.
+
+        greet: it is the one that speaks next. Of a call that takes time to connect it does so already, for
+        its words wait at the card until somebody can hear them.
+        """
         if self.answered:
             return
         await self.ring()
@@ -158,12 +162,15 @@ class CallVerbs:
         if self._plays_early:
             self._bridge.cut_prompts()
         self._leg.answer()
+        if greet and self._leg.kind == "webrtc":
+            self._agent.greet_ahead()
         deadline = self.monotonic() + _ANSWER_TIMEOUT_S
         while not isinstance(event := await self._events.next(deadline), wire.Answered):
             if event is None:
                 raise CallEndedError(Termination(Reason.SIGNALLING_FAILED, "the card did not answer"))
             if isinstance(event, wire.Refused) and event.command == wire.Answer.__name__:
                 raise CallEndedError(Termination(Reason.SIGNALLING_FAILED, event.reason))
+            self._agent.missed(event)
         self._keep()
 
     async def reject(self, status: int, reason: str) -> None:
@@ -272,6 +279,7 @@ class CallVerbs:
         if link.name and not self._agent.serves(request.agent, tools, request.instructions):
             await link.release()
         self._agent.offer(tools)
+<<<<<<< HEAD
         with self._agent.instructed(request.instructions):
             link.start(request.agent, self._variables, tools)
             await self.answer()
@@ -285,6 +293,11 @@ class CallVerbs:
 
     async def _conversation(self, begin: Coroutine[Any, Any, None], limits: TalkLimits) -> str:
         """All of a talk with the agent; the reason for its end. After a transfer the call is over."""
+=======
+        link.start(request.agent, self._variables, tools)
+        await self.answer(greet=True)
+        self._bridge.set_agent("speak")
+>>>>>>> 3ad0a12 (wip)
         try:
             with self._ending(Reason.AGENT_HANGUP):
                 await begin

@@ -1,10 +1,13 @@
 """From the INVITE to the first word, in good and in bad order."""
 
+import asyncio
+
 import pytest
 
 from gateway.backends.contract import BackendError, FaultKind
 from gateway.core.record import TimelineKind as K
 from gateway.core.termination import Reason, Result
+from gateway.legs.loopback import LoopbackLeg
 from tests.scenarios.scripted_backend import Opening
 from tests.scenarios.stage import Stage
 from tests.scenarios.surroundings import APOLOGY
@@ -136,3 +139,45 @@ async def test_a_drained_call_that_rings_is_refused() -> None:
         record = await stage.over(within_s=0.1)
     assert record.reason is Reason.DRAINED
     assert record.sip_status == 503
+
+
+class ConnectingLeg(LoopbackLeg):
+    """A browser's: it takes half a second from the answer until anything can be heard."""
+
+    def answer(self) -> None:
+        asyncio.get_running_loop().call_later(0.5, self.connect)
+
+
+async def test_the_agent_greets_while_a_browser_connects() -> None:
+    async with Stage(leg=ConnectingLeg(asyncio.get_running_loop().time, kind="webrtc")) as stage:
+        backend = await stage.talking()
+        assert stage.phone() == "ringing"
+        backend.answer("i1", 5000, 200, text="Hello.")
+        await stage.later(450)
+        assert stage.caller.heard_ms(5000) == 0
+        await stage.later(300)
+        assert stage.caller.heard_ms(5000) == 200
+        stage.leg.peer.hang_up()
+        record = await stage.over()
+    assert backend.names_told() == ["greet"]
+    assert record.first_utterance_ms == pytest.approx(0, abs=21)
+
+
+async def test_what_the_agent_does_before_anybody_hears_it_counts() -> None:
+    async with Stage(leg=ConnectingLeg(asyncio.get_running_loop().time, kind="webrtc")) as stage:
+        backend = await stage.talking()
+        backend.answer("i1", 5000, 200)
+        backend.function_call("f1", "end_call")
+        record = await stage.over()
+    assert stage.caller.heard_ms(5000) == 200, "the goodbye was heard"
+    assert record.reason is Reason.AGENT_HANGUP
+
+
+async def test_a_session_lost_before_anybody_heard_it_is_followed_by_another_greeting() -> None:
+    async with Stage(leg=ConnectingLeg(asyncio.get_running_loop().time, kind="webrtc")) as stage:
+        first = await stage.talking()
+        first.lose()
+        second = await stage.session(2)
+        await second.until_told("greet")
+        stage.leg.peer.hang_up()
+        await stage.over()
