@@ -279,10 +279,9 @@ class CallVerbs:
         if link.name and not self._agent.serves(request.agent, tools, request.instructions):
             await link.release()
         self._agent.offer(tools)
-<<<<<<< HEAD
         with self._agent.instructed(request.instructions):
             link.start(request.agent, self._variables, tools)
-            await self.answer()
+            await self.answer(greet=True)
             self.allow = request.allow
             self._bridge.set_agent("speak")
             limits = TalkLimits(request.max_duration_s, request.silence_s, request.mind_network)
@@ -293,11 +292,6 @@ class CallVerbs:
 
     async def _conversation(self, begin: Coroutine[Any, Any, None], limits: TalkLimits) -> str:
         """All of a talk with the agent; the reason for its end. After a transfer the call is over."""
-=======
-        link.start(request.agent, self._variables, tools)
-        await self.answer(greet=True)
-        self._bridge.set_agent("speak")
->>>>>>> 3ad0a12 (wip)
         try:
             with self._ending(Reason.AGENT_HANGUP):
                 await begin
