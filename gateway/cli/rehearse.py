@@ -6,8 +6,9 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from gateway.bench.callers import Aim
     from gateway.rehearse.clips import Speech
     from gateway.rehearse.own_agent import OwnAgent
+    from gateway.rehearse.result import Result
     from gateway.rehearse.run import OnProgress, Plan, Recorded
     from gateway.rehearse.summary import Setting
+    from gateway.rehearse.thresholds import Check
 
 EXIT_FAILED = 1
 
@@ -74,7 +77,12 @@ def rehearse(
     delay: Annotated[Text, typer.Option(metavar="TIME", help="Delay of every packet, one way.")] = None,
     seed: Annotated[int, typer.Option(help="Of voices, sounds, times, and lost packets.")] = 1,
     thresholds: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Limits to judge by (YAML).", show_default=False)
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Limits to judge by (YAML); one without a case is missed.",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Takes report.html and report.json.")] = Path(
         "rehearsal"
@@ -94,20 +102,22 @@ def rehearse(
     Exit status: 0 all thresholds kept, 1 otherwise, 2 wrong usage, 130 after Ctrl-C.
     """
     from gateway.rehearse.scripts import SCRIPTS
-    from gateway.rehearse.thresholds import DEFAULT, load_thresholds
+    from gateway.rehearse.thresholds import DEFAULT, checks, load_thresholds
 
     if script not in (*SCRIPTS, "all"):
         raise typer.BadParameter(f"expected one of {', '.join(SCRIPTS)}, all", param_hint="--script")
-    limits = load_thresholds(thresholds or DEFAULT)
+    judge = partial(
+        checks, thresholds=load_thresholds(thresholds or DEFAULT), all_must_be_tried=thresholds is not None
+    )
     impairments = {"loss": loss, "burst": burst, "jitter": jitter, "delay": delay}
     network, one_way_ms = _network(impairments, seed)
     _writable(out)
     options = _Options(calls, at_once, rate, target, host, script, seed, network, one_way_ms)
     signal.signal(signal.SIGTERM, _terminated)
-    _judge(options, limits, out)
+    _judge(options, judge, out)
 
 
-def _judge(options: _Options, limits: Any, out: Path) -> None:
+def _judge(options: _Options, judge: "Callable[[Result], list[Check]]", out: Path) -> None:
     """Run, print, write, and turn a missed threshold into the exit status."""
     from rich.console import Console
 
@@ -115,13 +125,13 @@ def _judge(options: _Options, limits: Any, out: Path) -> None:
     from gateway.rehearse.page import write_page
     from gateway.rehearse.summary import summarise
     from gateway.rehearse.table import report
-    from gateway.rehearse.thresholds import checks, passed
+    from gateway.rehearse.thresholds import passed
     from gateway.rehearse.written import write_json
 
     recorded, setting, sessions = _run(options)
     figures = [figures_of(trace, options.one_way_ms) for trace in recorded.traces]
     result = summarise(figures, setting, sessions)
-    verdicts = checks(result, limits)
+    verdicts = judge(result)
     Console().print(report(result, verdicts))
     try:
         write_json(result, verdicts, out / "report.json")

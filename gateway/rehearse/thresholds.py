@@ -1,7 +1,7 @@
 """What a rehearsal must keep: a YAML file of limits, and the verdict on each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -104,14 +104,20 @@ def load_thresholds(path: Path = DEFAULT) -> Thresholds:
     return validate(Thresholds, parse_document(raw, str(path)))
 
 
-def checks(result: Result, thresholds: Thresholds) -> list[Check]:
-    """All limits that are set, in the order of the file's documentation."""
-    return list(_checks(result, thresholds))
+def checks(result: Result, thresholds: Thresholds, *, all_must_be_tried: bool = False) -> list[Check]:
+    """All limits that are set, in the order of the file's documentation.
+
+    all_must_be_tried: a limit for which no case came up is missed.
+    """
+    found = _checks(result, thresholds)
+    if all_must_be_tried:
+        return [replace(check, kept=bool(check.kept)) for check in found]
+    return list(found)
 
 
 def passed(verdicts: list[Check]) -> bool:
-    """Whether nothing is missed."""
-    return all(check.kept is not False for check in verdicts)
+    """Whether something was tried, and nothing is missed."""
+    return any(check.kept for check in verdicts) and all(check.kept is not False for check in verdicts)
 
 
 def _checks(result: Result, limits: Thresholds) -> Iterator[Check]:

@@ -59,7 +59,14 @@ def test_what_was_not_tried_fails_nothing() -> None:
     limits = Thresholds.model_validate({"gateway_share_ms": {"p95": 1}, "false_stops": {"echo": {"most": 0}}})
     verdicts = checks(result(), limits)
     assert [check.kept for check in verdicts] == [None, None]
-    assert passed(verdicts)
+    assert not passed(verdicts), "nothing was tried at all"
+    assert passed([*verdicts, *checks(result(), Thresholds.model_validate({"mos": {"least": 4}}))])
+
+
+def test_limits_of_ones_own_must_be_tried() -> None:
+    limits = Thresholds.model_validate({"gateway_share_ms": {"p95": 1}, "mos": {"least": 4}})
+    verdicts = checks(result(), limits, all_must_be_tried=True)
+    assert [check.kept for check in verdicts] == [False, True]
 
 
 def test_a_mistake_is_told_with_its_place(tmp_path: Path) -> None:
