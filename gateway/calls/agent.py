@@ -111,9 +111,10 @@ class AgentDialogue:
 
     async def begin(self) -> None:
         """Let the agent speak first. Raises `AgentLostError`."""
-        backend = await self.link.opened()
+        said_all = self._greeted is not None and self.link.hung_up
+        backend = self._greeted if said_all else await self.link.opened()
         self._enter(CallState.TALKING)
-        if backend is not self._greeted:
+        if backend is not None and backend is not self._greeted:
             self._missed.clear()
             backend.greet()
         self._greeted = None

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from gateway.backends import contract as ai
 from gateway.backends.contract import BackendError, FaultKind
 from gateway.core.record import TimelineKind as K
 from gateway.core.termination import Reason, Result
@@ -170,6 +171,17 @@ async def test_what_the_agent_does_before_anybody_hears_it_counts() -> None:
         backend.function_call("f1", "end_call")
         record = await stage.over()
     assert stage.caller.heard_ms(5000) == 200, "the goodbye was heard"
+    assert record.reason is Reason.AGENT_HANGUP
+
+
+async def test_an_agent_that_hangs_up_before_anybody_hears_it_is_heard_all_the_same() -> None:
+    async with Stage(leg=ConnectingLeg(asyncio.get_running_loop().time, kind="webrtc")) as stage:
+        backend = await stage.talking()
+        backend.answer("i1", 5000, 200)
+        backend.emit(ai.HungUp())
+        backend.lose(retryable=False)
+        record = await stage.over()
+    assert stage.caller.heard_ms(5000) == 200
     assert record.reason is Reason.AGENT_HANGUP
 
 
