@@ -22,7 +22,7 @@ from gateway.core.ids import LegId, Mark
 from gateway.core.record import TimelineKind
 from gateway.core.silence import DeadAir, SilenceMeter
 from gateway.legs.contract import LegEvent
-from gateway.media.turn_taking import TurnTaking
+from gateway.media.turn_taking import TurnTaking, takes_the_word
 from gateway.wire import card as wire
 from gateway.wire.frames import HeardFlag
 
@@ -73,6 +73,8 @@ class AgentLine:
         self._hear_caller = True
         self._over_agent = ""
         """The caller's turn that began while the agent was heard."""
+        self._aside = False
+        """That turn takes the word from nobody: no words were in it, or only those of listening."""
         self._answer_due = False
         """The service has heard a turn of the caller to its end."""
         self.unheard = UnheardTurn()
@@ -235,10 +237,10 @@ class AgentLine:
         self._turns.on_agent_audio(pcm, self.pcm_format.sample_rate_hz)
 
     def _answer_begins(self, item_id: str) -> None:
-        """The service answers the caller's turn: what it said before that is out of date."""
+        """The service answers the caller's turn: what it said before is out of date, unless that was none."""
         if not self.spoken.knows(item_id):
             self._answer_due = False
-            if self._heard and self._interruptible:
+            if self._heard and self._interruptible and not self._aside:
                 self._cut(self._meter.barge_in_from(self._clock()), cause="answer")
 
     def on_backend_event(self, event: ai.BackendEvent) -> None:
@@ -252,6 +254,7 @@ class AgentLine:
                 onset_s = self._meter.barge_in_from(self._clock())
                 journal.note(TimelineKind.SPEECH_STARTED, at_s=onset_s)
                 self._over_agent = event.item_id if self._heard else ""
+                self._aside = self._heard and self._turns.caller_unheard
                 self._take_turns(self._turns.on_backend_speech_started())
                 self._notify(event)
             case ai.SpeechStopped():
@@ -294,6 +297,8 @@ class AgentLine:
     def _take_turns(self, events: Iterable[turn.TurnEvent]) -> None:
         journal = self._journal
         for event in events:
+            if isinstance(event, turn.CallerSpeechStarted | turn.BargeIn):
+                self._aside = False
             match event:
                 case turn.PauseBot():
                     self.spoken.pause(self._clock())
@@ -320,6 +325,8 @@ class AgentLine:
         """The caller's words are known. If only now they stop the agent, nobody has been asked to answer."""
         if item_id != self._over_agent:
             return
+        if text.strip():
+            self._aside = not takes_the_word(text)
         events = self._turns.on_caller_words(text)
         self._take_turns(events)
         if self._backend is not None and any(isinstance(event, turn.BargeIn) for event in events):

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-_ASSUMED_RTT_MS: Final = 40.0
-"""While nobody has measured it; as `quality.monitor` assumes."""
 _LONGEST_WAY_MS: Final = 500.0
 """Of one way: a report that claims more is not believed."""
 _LEAST_BUFFER_MS: Final = 20.0
@@ -18,11 +16,13 @@ def delay_to_ear_ms(rtt_ms: float | None, jitter_ms: float | None, buffer_ms: fl
     """How long audio takes from the wire here to the far end's ear.
 
     rtt_ms: by RTCP. jitter_ms: of our packets, as the far end reports it. buffer_ms: depth of its jitter
-    buffer where it says so itself, else estimated. None: not known.
+    buffer where it says so itself, else estimated. None: not known, and taken for nothing.
     """
-    way_ms = min(_LONGEST_WAY_MS, (_ASSUMED_RTT_MS if rtt_ms is None else rtt_ms) / 2)
+    way_ms = 0.0 if rtt_ms is None else min(_LONGEST_WAY_MS, rtt_ms / 2)
     if buffer_ms is None:
-        buffer_ms = _BUFFER_JITTERS * (jitter_ms or 0.0)
+        if jitter_ms is None:
+            return way_ms
+        buffer_ms = _BUFFER_JITTERS * jitter_ms
     return way_ms + min(_DEEPEST_BUFFER_MS, max(_LEAST_BUFFER_MS, buffer_ms))
 
 

@@ -1,14 +1,15 @@
 """Whether the caller takes the word from the agent. Pure: time is injected.
 
-    idle ── enough to pause ──> paused ── words ──────────────────────────────> taken (BargeIn)
-      ^                           ├── the burst ends, or 240 ms unconfirmed ──> idle (ResumeBot)
+    idle ── enough to pause ──> paused ── words ────────────────────────────> taken (BargeIn)
+      ^                           ├── 240 ms unconfirmed, 560 without words ──> idle (ResumeBot)
       └── agent no longer heard ──┴──────────────────────────────── taken
 
 What suffices for a pause, which can be taken back, is less than what suffices to stop for good. Words
 are confirmed speech of `min_words_s`, counted from the first of bursts that follow each other ("Stop.
-Please stop."), or any that goes on for 600 ms after the pause. A pause for a mere noise makes it shy:
+Please stop."), or any that goes on for 560 ms after the pause. A pause for a mere noise makes it shy:
 for a while only a confirmed burst pauses again. The other actions know no pause: `taken` follows on
-confirmed speech of 120 ms.
+confirmed speech of 120 ms. The backend's word confirms what is heard, unless the gateway knows that it is
+a key, a noise or the agent's echo.
 """
 
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ from typing import Final
 from gateway.core.speech_evidence import FRAME_S, Burst, Opinion, SpeechEvidence
 from gateway.core.turn_events import Backchannel, BargeIn, PauseBot, ResumeBot, TalkOver, TurnEvent
 
-DECIDE_S: Final = 0.6
-"""Longest time that the agent is kept waiting."""
+DECIDE_S: Final = 0.56
+"""Longest time that the agent is kept waiting to go on; at the phone it must be no more than 0.6 s."""
+_BELIEVE_S: Final = 0.6
+"""What only the backend hears stops the agent for good by then."""
 
 _GUARD_S: Final = 0.12
 """Shortest speech that stops the agent for good: its own echo may be speech for a moment."""
@@ -129,6 +132,8 @@ class Interruption:
         return self._take(burst.onset_s) if certain else _NOTHING
 
     def _worth_a_pause(self, burst: Burst, found: Opinion | None, now: float) -> bool:
+        if burst.judged and self._backend_vouches(now):
+            return True
         if burst.confirmed:
             return burst.sure or not (burst.futile or now < self._shy_until_s)
         if burst.futile or now < self._shy_until_s:
@@ -137,6 +142,8 @@ class Interruption:
             return True
         if found is None or found.tonal:
             return False
+        if found.speech >= _FAINT and self._follows_words(burst):
+            return True
         if found.speech >= _LIKELY and burst.loud >= _LIKELY_FRAMES:
             return True
         return found.speech >= _FAINT and burst.clear and burst.loud >= _CLEAR_FRAMES
@@ -144,29 +151,45 @@ class Interruption:
     def _settle(self, burst: Burst | None, loud: bool, now: float) -> tuple[TurnEvent, ...]:
         waited_s = now - self._paused_at_s
         if burst is None:
-            if self._backend_heard and not self._heard_here:
-                return self._take(self._onset_s) if waited_s >= DECIDE_S - FRAME_S / 2 else _NOTHING
-            if self._confirmed and waited_s < DECIDE_S - FRAME_S / 2:
-                # Words may go on after a breath, or be understood: the agent can wait that long.
-                self._bank()
-                return _NOTHING
-            return self._resume("backchannel" if self._confirmed else "noise", now)
+            return self._settle_silence(waited_s, now)
         self._heard_here = True
         if loud and (burst.wants_opinion if not burst.confirmed else burst.loud % _RECHECK_FRAMES == 0):
             self._evidence.consult(burst)
         self._end_s = burst.last_loud_s
-        self._confirmed = confirmed = self._confirmed or burst.confirmed or self._backend_heard
-        if not confirmed and waited_s >= _CONFIRM_S:
+        self._confirmed = self._confirmed or burst.confirmed
+        confirmed = self._confirmed or self._backend_vouches(now)
+        if not confirmed:
+            in_doubt = loud and burst.latest_for_speech and waited_s < DECIDE_S - FRAME_S / 2
+            if waited_s < _CONFIRM_S or in_doubt:
+                return _NOTHING
             burst.futile = True
             return self._resume("noise", now)
-        if confirmed and burst.last_loud_s - self._began_to_speak(burst) >= self._rules.min_words_s:
+        if burst.last_loud_s - self._began_to_speak(burst) >= self._rules.min_words_s:
             return self._take(self._onset_s)
         if waited_s < DECIDE_S - FRAME_S / 2:
             return _NOTHING
-        if confirmed and now - burst.last_loud_s <= _STILL_S:
+        if now - burst.last_loud_s <= _STILL_S:
             return self._take(self._onset_s)
         burst.futile = True
         return self._resume("backchannel", now)
+
+    def _settle_silence(self, waited_s: float, now: float) -> tuple[TurnEvent, ...]:
+        """Nothing is heard while the agent waits."""
+        in_time = waited_s < DECIDE_S - FRAME_S / 2
+        vouched = self._backend_vouches(now)
+        if vouched and not self._heard_here:
+            return _NOTHING if waited_s < _BELIEVE_S - FRAME_S / 2 else self._take(self._onset_s)
+        if (self._confirmed or vouched) and in_time:
+            # Words may go on after a breath, or be understood: the agent can wait that long.
+            self._bank()
+            return _NOTHING
+        if not self._confirmed and waited_s < _CONFIRM_S:
+            return _NOTHING  # the first sound of a word may be faint, and apart from the rest
+        return self._resume("backchannel" if self._confirmed or vouched else "noise", now)
+
+    def _backend_vouches(self, now: float) -> bool:
+        """Whether the backend's word confirms the sound; not where it is known here to be none of speech."""
+        return self._backend_heard and not (self._rules.gateway_decides and self._evidence.explains(now))
 
     def _bank(self) -> None:
         """The burst of this pause is over; one that follows soon belongs to it."""
@@ -176,8 +199,12 @@ class Interruption:
 
     def _began_to_speak(self, burst: Burst) -> float:
         """The burst's onset, or that of one shortly before; to join it, it must be more than a click."""
-        near = 0 <= burst.onset_s - self._earlier_end_s < _AGAIN_S
-        return self._earlier_onset_s if near and burst.duration_s >= _GUARD_S else burst.onset_s
+        joined = self._follows_words(burst) and burst.duration_s >= _GUARD_S
+        return self._earlier_onset_s if joined else burst.onset_s
+
+    def _follows_words(self, burst: Burst) -> bool:
+        """Whether confirmed speech was heard shortly before."""
+        return 0 <= burst.onset_s - self._earlier_end_s < _AGAIN_S
 
     # ---- what else tells ----------------------------------------------------------------------
 
@@ -186,6 +213,8 @@ class Interruption:
         if not self._rules.backend_decides or self._stage is _Stage.TAKEN:
             return _NOTHING
         self._backend_heard = True
+        if not self._backend_vouches(now):
+            return _NOTHING
         burst = self._evidence.burst
         if burst is not None:
             burst.sure = True
@@ -236,6 +265,7 @@ class Interruption:
     def _resume(self, cause: str, now: float) -> tuple[TurnEvent, ...]:
         self._stage = _Stage.IDLE
         self._backend_heard = False
+        self._evidence.echo.distrust()
         paused_ms = (now - self._paused_at_s) * 1000
         if cause == "noise":
             self._shy_until_s = now + self._shy_s

@@ -86,6 +86,12 @@ class EchoGuard:
         self._shown = True
         self._ahead.extend(levels)
 
+    def distrust(self) -> None:
+        """The agent was stopped for nothing: what has been learnt may be wrong, an echo may have begun."""
+        self._ratio = _ECHO_ASSUMED
+        self._block_peak = self._last_peak = 0.0
+        self._block_frames = 0
+
     def drop_ahead(self) -> None:
         """What has not been played never will be."""
         self._ahead.clear()

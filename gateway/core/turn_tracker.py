@@ -53,6 +53,10 @@ class TurnTracker:
         """To be told what the agent says."""
         return self._evidence.echo
 
+    def explains(self, now: float) -> bool:
+        """Whether what the backend may take for the caller now is known to be a key, a noise or an echo."""
+        return self._agent_heard and self._evidence.explains(now)
+
     def push(
         self, speech: bool, level: float, *, concealed: bool, bot_audible: bool, now: float
     ) -> tuple[TurnEvent, ...]:
@@ -135,7 +139,7 @@ class TurnTracker:
     def key_pressed(self, now: float) -> tuple[TurnEvent, ...]:
         """A key: an interruption by itself, and its tone is no speech."""
         self._deaf_until_s = now + _KEY_S
-        self._evidence.burst = None
+        self._evidence.key(self._deaf_until_s)
         return self._interruption.key(now) if self._agent_heard else _NOTHING
 
     def flushed(self) -> None:

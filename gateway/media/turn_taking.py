@@ -63,6 +63,11 @@ class TurnTaking:
         """Whether the last `PauseBot` waits for its `ResumeBot` or `BargeIn`."""
         return self._tracker.paused
 
+    @property
+    def caller_unheard(self) -> bool:
+        """Whether what a service may take for the caller now is known to be a key, a noise or an echo."""
+        return self._tracker.explains(self._clock())
+
     def on_frame(self, pcm: bytes, *, concealed: bool, bot_audible: bool) -> tuple[TurnEvent, ...]:
         """20 ms of the caller (s16le), just heard; empty as a rule. Hot path.
 
@@ -103,10 +108,7 @@ class TurnTaking:
 
         Words of listening change nothing, nor does the transcript of an earlier turn.
         """
-        words = ["".join(filter(str.isalpha, word)).lower() for word in text.split()]
-        if all(word in _BACKCHANNELS for word in words if word):
-            return ()
-        return self._tracker.words(self._clock())
+        return () if not takes_the_word(text) else self._tracker.words(self._clock())
 
     def on_dtmf(self) -> tuple[TurnEvent, ...]:
         """A key was pressed."""
@@ -115,6 +117,12 @@ class TurnTaking:
     def _opinion(self) -> Opinion:
         heard = np.frombuffer(b"".join(self._history), np.int16)
         return self._model.opinion(heard.astype(np.float32) * np.float32(1 / 32768))
+
+
+def takes_the_word(text: str) -> bool:
+    """Whether there are other words in it than those of listening."""
+    words = ["".join(filter(str.isalpha, word)).lower() for word in text.split()]
+    return any(word not in _BACKCHANNELS for word in words if word)
 
 
 def _rules(policy: BargeInConfig) -> Rules:

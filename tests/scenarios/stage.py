@@ -12,6 +12,7 @@ from gateway.calls import checkpoint
 from gateway.calls.call import Call, Plan
 from gateway.calls.gate import Gate
 from gateway.calls.journal import CallFacts, Journal
+from gateway.config.barge_in import BargeInConfig
 from gateway.config.models import AgentConfig, OpenAIRealtimeAgent
 from gateway.config.tools import AgentTools
 from gateway.core.call_state import CallState
@@ -79,6 +80,7 @@ class Stage:
         left: checkpoint.Standing | None = None,
         fallback: tuple[str, ...] = (),
         tools: AgentTools | None = None,
+        barge_in: BargeInConfig | None = None,
         **around: Any,
     ) -> None:
         """`openings`: of the sessions, in order; later ones open well. `journal` and `left`: of a call
@@ -101,6 +103,7 @@ class Stage:
             answer_budget_ms=answer_budget_ms,
             fallback=list(fallback),
             tools=tools or AgentTools(),
+            barge_in=barge_in or BargeInConfig(),
         )
         agents = {AGENT: agent} | dict.fromkeys(fallback, OpenAIRealtimeAgent(backend="openai_realtime"))
         self.journal.figures.agent = AGENT

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from gateway.backends import contract as ai
+from gateway.config.barge_in import BargeInConfig
 from gateway.core.record import TimelineKind as K
 from gateway.core.termination import Reason
 from gateway.wire import card as wire
@@ -19,7 +20,7 @@ async def hang_up(stage: Stage) -> None:
 
 
 async def test_while_the_answer_is_being_made() -> None:
-    async with Stage() as stage:
+    async with Stage(barge_in=BargeInConfig(by="backend")) as stage:
         backend = await stage.talking()
         backend.begin("item_1", FIRST, 5000)
         await stage.later(1000)

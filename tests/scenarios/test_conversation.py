@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.backends import contract as ai
+from gateway.config.barge_in import BargeInConfig
 from gateway.core.record import TimelineKind as K
 from gateway.core.termination import Reason, Result, Termination
 from tests.scenarios.scripted_backend import Opening
@@ -246,7 +247,7 @@ async def test_an_agent_that_speaks_into_the_callers_words_is_noted() -> None:
 
 
 async def test_a_stop_that_no_words_follow_is_false() -> None:
-    async with Stage() as stage:
+    async with Stage(barge_in=BargeInConfig(by="backend")) as stage:
         backend = await stage.talking()
         backend.answer("item_1", GREETING, 200)
         backend.caller_said("item_0", "hello?")
