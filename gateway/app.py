@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -64,6 +64,7 @@ from gateway.store.calls import CallStore
 from gateway.store.database import DATABASE_NAME, Database
 from gateway.store.keys import KeyStore
 from gateway.store.outbox import Outbox
+from gateway.store.retention import Retention
 from gateway.webhooks.ledger import Ledger
 from gateway.webhooks.sender import Webhooks
 from gateway.wire import card
@@ -193,7 +194,7 @@ class Core:
             )
             http = HttpServer(config.http.listen, metrics, self._not_ready_because, api)
             stack.push_async_callback(http.close)
-            return await self._serve(http, backends, plans, service)
+            return await self._serve(http, backends, plans, service, store)
 
     def _service(self, calls: CallSettings, plans: LivePlan, store: CallStore) -> CallService:
         return CallService(
@@ -214,7 +215,7 @@ class Core:
         return await self._pool.dial(order)
 
     async def _serve(
-        self, http: HttpServer, backends: Backends, plans: LivePlan, service: CallService
+        self, http: HttpServer, backends: Backends, plans: LivePlan, service: CallService, store: CallStore
     ) -> int:
         assert self._pool is not None
         assert self._webhooks is not None
@@ -227,6 +228,9 @@ class Core:
                 _complete_recordings(self._config.node.run_dir / _RECORDINGS), name="complete recordings"
             ),
         ]
+        if (days := self._config.node.keep_calls_days) is not None:
+            retention = Retention(store, timedelta(days=days), _utc_now)
+            watchers.append(asyncio.create_task(retention.run(), name="delete old calls"))
         for watcher in watchers:
             watcher.add_done_callback(report_fault)
         try:

@@ -134,6 +134,9 @@ class NodeConfig(Section):
     """Unix sockets, pid files and the call database; relative to the configuration file."""
     drain_timeout_s: Annotated[float, Field(ge=0, le=86400), NO_TRUTH_VALUE] = 60.0
     """How long SIGTERM waits for running calls."""
+    keep_calls_days: Annotated[int, Field(ge=1, le=36500), NO_TRUTH_VALUE] | None = 90
+    """How long records of calls, with numbers and what was said, stay in the database; null: for ever.
+    Recordings are files and stay until somebody deletes them."""
 
 
 class SipConfig(Section):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +15,8 @@ from gateway.store.rows import from_row, to_events, to_points, to_row
 from gateway.store.tables import calls, timelines
 
 __all__ = ["DATABASE_NAME", "CallStore", "StoreError"]
+
+_PRUNED_AT_ONCE: Final = 200
 
 
 class CallStore:
@@ -70,12 +72,19 @@ class CallStore:
             return [CallId(call_id) for call_id in found.scalars()]
 
     async def prune(self, older_than: datetime) -> int:
-        """Delete the calls that started before `older_than`; returns how many. Raises `StoreError`."""
-        old = select(calls.c.id).where(calls.c.started_at < older_than)
-        async with self._database.writing() as connection:
-            await connection.execute(delete(timelines).where(timelines.c.call_id.in_(old)))
-            result = await connection.execute(delete(calls).where(calls.c.started_at < older_than))
-            return int(result.rowcount)
+        """Delete the calls that started before `older_than`; returns how many. Raises `StoreError`.
+
+        A few at a time, so that no call waits long to be saved.
+        """
+        old = select(calls.c.id).where(calls.c.started_at < older_than).limit(_PRUNED_AT_ONCE)
+        deleted = 0
+        while True:
+            async with self._database.writing() as connection:
+                ids = [CallId(call_id) for call_id in (await connection.execute(old)).scalars()]
+                await _delete(connection, ids)
+            deleted += len(ids)
+            if len(ids) < _PRUNED_AT_ONCE:
+                return deleted
 
     async def close(self) -> None:
         """Close the database; the store cannot be used afterwards."""
