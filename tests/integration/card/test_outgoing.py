@@ -1,8 +1,6 @@
 """Calls that a card places, as the one who is called (SIPp) and the core see them."""
 
-import itertools
 from collections.abc import Callable
-from typing import Protocol
 
 from gateway.core.ids import LegId
 from gateway.wire import card as wire
@@ -20,32 +18,10 @@ from tests.integration.card.called import (
     taken_bye,
 )
 from tests.integration.card.cards import Rack
-from tests.integration.card.core import StandInCore
+from tests.integration.card.placing import dial, order
 from tests.integration.card.raw_callee import RawCallee
 from tests.integration.card.sipp import pause, sdp
 from tests.integration.processes import free_sip_port
-
-_numbers = itertools.count(1)
-
-
-class Callee(Protocol):
-    """Whoever is called."""
-
-    @property
-    def uri(self) -> str:
-        """Where."""
-
-
-def order(callee: Callee, **more: object) -> wire.Dial:
-    """A call to somebody."""
-    number = next(_numbers)
-    values: dict[str, object] = {
-        "request": number,
-        "sip_call_id": f"call-{number}-for-a-test",
-        "target_uri": callee.uri,
-        "from_uri": '"Ann" <sip:+49301@example.org>',
-    }
-    return wire.Dial(**{**values, **more})  # type: ignore[arg-type]
 
 
 def _to(request: int) -> Callable[[wire.DialFailed], bool]:
@@ -54,32 +30,6 @@ def _to(request: int) -> Callable[[wire.DialFailed], bool]:
 
 def _of(leg: LegId) -> Callable[[wire.LegClosed], bool]:
     return lambda closed: closed.leg == leg
-
-
-async def dial(core: StandInCore, callee: Callee, **more: object) -> LegId:
-    """The leg of a call that was started; asks again while too many have begun at the card."""
-    while True:
-        message = order(callee, **more)
-        core.send(message)
-        started, failed = await _outcome(core, message.request)
-        if started is not None:
-            assert started.sip_call_id == message.sip_call_id
-            return started.leg
-        assert failed is not None
-        assert (failed.status, failed.reason) == (503, "too many calls began within a second")
-
-
-async def _outcome(core: StandInCore, request: int) -> tuple[wire.DialStarted | None, wire.DialFailed | None]:
-    started: list[wire.DialStarted] = []
-    failed: list[wire.DialFailed] = []
-
-    def there() -> bool:
-        started[:] = [m for m in core.of(wire.DialStarted) if m.request == request]
-        failed[:] = [m for m in core.of(wire.DialFailed) if m.request == request]
-        return bool(started or failed)
-
-    await core.until(there)
-    return next(iter(started), None), next(iter(failed), None)
 
 
 async def test_a_call_rings_is_answered_and_hung_up_by_the_far_end(cards: Rack) -> None:

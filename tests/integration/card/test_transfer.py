@@ -20,9 +20,9 @@ from tests.integration.card.called import (
 )
 from tests.integration.card.cards import Rack, RunningCard
 from tests.integration.card.core import StandInCore
+from tests.integration.card.placing import dial
 from tests.integration.card.raw_callee import Message, RawCallee
 from tests.integration.card.sipp import pause
-from tests.integration.card.test_outgoing import dial
 
 SIPFRAG = "message/sipfrag;version=2.0"
 
