@@ -37,7 +37,7 @@ log = get_logger()
 def main(config: GatewayConfig) -> int:
     """Serve calls until told to stop; the exit status."""
     configure_logging("edge", level=config.log.level, format=config.log.format, personal=config.log.personal)
-    be_realtime(PATH_PRIORITY)
+    be_realtime(PATH_PRIORITY, say="warning")
     return uvloop.run(run_edge(config))
 
 

@@ -1,7 +1,7 @@
 """Scheduling of the processes that audio passes through."""
 
 import os
-from typing import Final
+from typing import Final, Literal
 
 from gateway.observe.log import get_logger
 
@@ -11,9 +11,17 @@ PATH_PRIORITY: Final = 5
 """Every frame passes through the core, every SIP message through the edge; they give way to clocks only."""
 
 
-def be_realtime(priority: int = CARD_PRIORITY) -> None:
-    """Ask for real-time scheduling of this thread alone, not of what it starts; go on without."""
+def be_realtime(priority: int = CARD_PRIORITY, *, say: Literal["debug", "warning"] = "debug") -> None:
+    """Ask for real-time scheduling of this thread alone, not of what it starts; go on without.
+
+    say: how loudly that is told; a gateway tells it once, not for each of its processes.
+    """
     try:
         os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
     except OSError as exc:
-        get_logger().debug("no real-time priority", error=exc.strerror)
+        log = get_logger()
+        (log.warning if say == "warning" else log.debug)(
+            "no real-time priority: audio may stutter on a busy machine",
+            error=exc.strerror,
+            allow_it_with=f"ulimit -r {CARD_PRIORITY}, or LimitRTPRIO={CARD_PRIORITY} in the systemd unit",
+        )
