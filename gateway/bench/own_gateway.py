@@ -45,30 +45,38 @@ class BackendBehaviour:
     hangup_after_ms: int = 0
 
 
-def build_config(
-    run_dir: Path, *, max_calls: int, sip_port: int, http_port: int, rtp_low: int, backend_port: int
+def loopback_config(
+    name: str, run_dir: Path, max_calls: int, agents: Mapping[str, object]
 ) -> dict[str, object]:
-    """Configuration of a gateway that is measured: G.711 µ-law from end to end, warnings only."""
+    """Configuration of a gateway that is measured: on free ports of loopback, warnings only.
+
+    Raises `LocalError` if there are not enough free ports.
+    """
     rtp_ports = ports_needed(max_calls)
+    rtp_low = free_block(rtp_ports)
     return {
-        "node": {"name": "bench", "run_dir": str(run_dir), "drain_timeout_s": 0},
+        "node": {"name": name, "run_dir": str(run_dir), "drain_timeout_s": 0},
         "sip": {
-            "listen": [f"udp://{HOST}:{sip_port}"],
+            "listen": [f"udp://{HOST}:{free_port(socket.SOCK_DGRAM)}"],
             "public_address": HOST,
             "rtp_ports": f"{rtp_low}-{rtp_low + rtp_ports - 1}",
             "max_calls": max_calls,
         },
-        "http": {"listen": f"{HOST}:{http_port}"},
+        "http": {"listen": f"{HOST}:{free_port(socket.SOCK_STREAM)}"},
         "log": {"level": "warning", "format": "json"},
-        "agents": {
-            "echo": {
-                "backend": "openai_realtime",
-                "url": f"ws://{HOST}:{backend_port}/v1/realtime",
-                "model": "echo",
-                "api_key": "none",
-                "audio": "pcmu",
-            }
-        },
+        "agents": dict(agents),
+    }
+
+
+def realtime_agent(port: int, model: str, **more: object) -> dict[str, object]:
+    """An agent behind a service on this machine, G.711 µ-law from end to end."""
+    return {
+        "backend": "openai_realtime",
+        "url": f"ws://{HOST}:{port}/v1/realtime",
+        "model": model,
+        "api_key": "none",
+        "audio": "pcmu",
+        **more,
     }
 
 
@@ -84,15 +92,8 @@ def own_gateway(max_calls: int, behaviour: BackendBehaviour) -> Iterator[Running
     """Start backend and gateway, end both. Raises `LocalError` when one does not start."""
     with tempfile.TemporaryDirectory(prefix="gwbench") as directory, _backend(behaviour) as backend_port:
         run_dir = Path(directory)
-        sip_port = free_port(socket.SOCK_DGRAM)
-        config = build_config(
-            run_dir / "run",
-            max_calls=max_calls,
-            sip_port=sip_port,
-            http_port=free_port(socket.SOCK_STREAM),
-            rtp_low=free_block(ports_needed(max_calls)),
-            backend_port=backend_port,
-        )
+        agents = {"echo": realtime_agent(backend_port, "echo")}
+        config = loopback_config("bench", run_dir / "run", max_calls, agents)
         with started_gateway(config, run_dir) as running:
             yield running
 

@@ -4,15 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bench.own_gateway import build_config, ports_needed
+from gateway.bench.own_gateway import loopback_config, ports_needed, realtime_agent
 from gateway.config.models import GatewayConfig, OpenAIRealtimeAgent
 
 
 @pytest.mark.parametrize("max_calls", [1, 28, 108, 500])
 def test_is_valid_and_sends_calls_to_the_echoing_backend(max_calls: int) -> None:
-    values = build_config(
-        Path("/tmp/x"), max_calls=max_calls, sip_port=5070, http_port=8070, rtp_low=12000, backend_port=9010
-    )
+    values = loopback_config("bench", Path("/tmp/x"), max_calls, {"echo": realtime_agent(9010, "echo")})
     config = GatewayConfig.model_validate(values)
     (agent,) = config.agents.values()
     assert isinstance(agent, OpenAIRealtimeAgent)
