@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from gateway.backends import contract as ai
+from gateway.calls.asides import Asides
 from gateway.calls.channel import EventChannel, PlayingNews
 from gateway.calls.journal import Journal
 from gateway.calls.oai_requests import Key, PeerStats, RefusedEventError, Silence, Wish
@@ -22,7 +23,7 @@ from gateway.core.ids import LegId, Mark
 from gateway.core.record import TimelineKind
 from gateway.core.silence import DeadAir, SilenceMeter
 from gateway.legs.contract import LegEvent
-from gateway.media.turn_taking import TurnTaking, takes_the_word
+from gateway.media.turn_taking import TurnTaking
 from gateway.wire import card as wire
 from gateway.wire.frames import HeardFlag
 
@@ -64,6 +65,7 @@ class AgentLine:
         self.spoken = Spoken(voice, self, lambda: figures.delay_to_ear_ms, inherited=inherited)
         """What is played to the caller."""
         self._turns = TurnTaking(BargeInConfig(), pcm_format.sample_rate_hz, clock)
+        self._asides = Asides(BargeInConfig())
         self._silence = SilenceMeter()
         self._backend: ai.Backend | None = None
         self._send_audio: Callable[[bytes], None] | None = None
@@ -73,8 +75,6 @@ class AgentLine:
         self._hear_caller = True
         self._over_agent = ""
         """The caller's turn that began while the agent was heard."""
-        self._aside = False
-        """That turn takes the word from nobody: no words were in it, or only those of listening."""
         self._answer_due = False
         """The service has heard a turn of the caller to its end."""
         self.unheard = UnheardTurn()
@@ -107,6 +107,7 @@ class AgentLine:
             # A full-duplex service falls silent by itself, and would not know what was flushed.
             policy = policy.model_copy(update={"action": "notify"})
         self._turns = TurnTaking(policy, self.pcm_format.sample_rate_hz, self._clock)
+        self._asides = Asides(policy)
         if self._journal.figures.instructions:
             backend.tell(ai.Instructions(self._journal.figures.instructions))
         untold, self._untold = self._untold, []
@@ -229,19 +230,28 @@ class AgentLine:
             meter.answer_came(self._clock())
             if self._gateway_turns:
                 self.unheard.understood()
-        if self._answer_due:
-            self._answer_begins(item_id)
+        if self._answer_due and not self.spoken.knows(item_id) and not self._answer_begins(item_id):
+            return
         self.spoken.play_item(item_id, pcm)
         if first:
             meter.answer_passed_on(self._clock())
         self._turns.on_agent_audio(pcm, self.pcm_format.sample_rate_hz)
 
-    def _answer_begins(self, item_id: str) -> None:
-        """The service answers the caller's turn: what it said before is out of date, unless that was none."""
-        if not self.spoken.knows(item_id):
-            self._answer_due = False
-            if self._heard and self._interruptible and not self._aside:
-                self._cut(self._meter.barge_in_from(self._clock()), cause="answer")
+    def _answer_begins(self, item_id: str) -> bool:
+        """The service answers the caller's turn. Whether that is to be heard."""
+        self._answer_due = False
+        if not self._heard or not self._interruptible or self._backend is None:
+            return True
+        fate = self._asides.fate(item_id, self._turns.agent_ahead_s)
+        if fate == "cut":
+            self._cut(self._meter.barge_in_from(self._clock()), cause="answer")
+        elif fate == "drop":
+            self._meter.turn_void()
+            self._backend.interrupt(item_id)
+            self._backend.truncate(item_id, 0)
+            if self._channel is not None:
+                self._channel.on_truncated(item_id, 0)
+        return fate != "drop"
 
     def on_backend_event(self, event: ai.BackendEvent) -> None:
         """Note it, act on what concerns audio, and pass on what concerns the call."""
@@ -254,7 +264,7 @@ class AgentLine:
                 onset_s = self._meter.barge_in_from(self._clock())
                 journal.note(TimelineKind.SPEECH_STARTED, at_s=onset_s)
                 self._over_agent = event.item_id if self._heard else ""
-                self._aside = self._heard and self._turns.caller_unheard
+                self._asides.turn_began(over_agent=self._heard, noise=self._turns.caller_unheard)
                 self._take_turns(self._turns.on_backend_speech_started())
                 self._notify(event)
             case ai.SpeechStopped():
@@ -273,7 +283,7 @@ class AgentLine:
             case ai.AudioDone():
                 self.spoken.close_item(event.item_id)
             case ai.Transcript():
-                if event.final:
+                if event.final and not self._asides.is_dropped(event.item_id):
                     journal.said(event.item_id, event.utterance)
                     if event.utterance.role == "caller":
                         self.unheard.understood()
@@ -297,8 +307,6 @@ class AgentLine:
     def _take_turns(self, events: Iterable[turn.TurnEvent]) -> None:
         journal = self._journal
         for event in events:
-            if isinstance(event, turn.CallerSpeechStarted | turn.BargeIn):
-                self._aside = False
             match event:
                 case turn.PauseBot():
                     self.spoken.pause(self._clock())
@@ -314,6 +322,7 @@ class AgentLine:
                 case turn.TalkOver():
                     journal.note(TimelineKind.TALK_OVER, at_s=event.onset_s)
                 case turn.CallerSpeechStarted():
+                    self._asides.caller_speaks()
                     if self._gateway_turns:
                         journal.note(TimelineKind.SPEECH_STARTED, at_s=event.onset_s)
                 case turn.CallerSpeechStopped():
@@ -323,10 +332,9 @@ class AgentLine:
 
     def _words(self, item_id: str, text: str) -> None:
         """The caller's words are known. If only now they stop the agent, nobody has been asked to answer."""
+        self._asides.written()
         if item_id != self._over_agent:
             return
-        if text.strip():
-            self._aside = not takes_the_word(text)
         events = self._turns.on_caller_words(text)
         self._take_turns(events)
         if self._backend is not None and any(isinstance(event, turn.BargeIn) for event in events):

@@ -86,6 +86,11 @@ class EchoGuard:
         self._shown = True
         self._ahead.extend(levels)
 
+    @property
+    def ahead_frames(self) -> int:
+        """Frames of the agent that have not been played."""
+        return len(self._ahead)
+
     def distrust(self) -> None:
         """The agent was stopped for nothing: what has been learnt may be wrong, an echo may have begun."""
         self._ratio = _ECHO_ASSUMED

@@ -85,6 +85,10 @@ class TurnMeter:
             self._unanswered_since, self._last_speech_at = self._last_speech_at, None
             self._over_at, self._came_at, self._passed_at = now, None, None
 
+    def turn_void(self) -> None:
+        """The turn that is over gets no answer: it was none."""
+        self._unanswered_since = self._over_at = self._came_at = self._passed_at = None
+
     @property
     def awaits_answer(self) -> bool:
         """Whether the service owes the first audio of an answer."""

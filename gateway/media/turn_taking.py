@@ -12,7 +12,7 @@ import numpy as np
 
 from gateway.config.barge_in import BargeInConfig
 from gateway.core.interruption import OnInterruption, Rules
-from gateway.core.speech_evidence import Opinion
+from gateway.core.speech_evidence import FRAME_S, Opinion
 from gateway.core.turn_events import TurnEvent
 from gateway.core.turn_tracker import TurnTracker
 from gateway.media.g711 import rms
@@ -64,6 +64,11 @@ class TurnTaking:
         return self._tracker.paused
 
     @property
+    def agent_ahead_s(self) -> float:
+        """What the agent has still to say, as far as it has come."""
+        return self._tracker.echo.ahead_frames * FRAME_S
+
+    @property
     def caller_unheard(self) -> bool:
         """Whether what a service may take for the caller now is known to be a key, a noise or an echo."""
         return self._tracker.explains(self._clock())
@@ -108,7 +113,10 @@ class TurnTaking:
 
         Words of listening change nothing, nor does the transcript of an earlier turn.
         """
-        return () if not takes_the_word(text) else self._tracker.words(self._clock())
+        words = ["".join(filter(str.isalpha, word)).lower() for word in text.split()]
+        if all(word in _BACKCHANNELS for word in words if word):
+            return ()
+        return self._tracker.words(self._clock())
 
     def on_dtmf(self) -> tuple[TurnEvent, ...]:
         """A key was pressed."""
@@ -117,12 +125,6 @@ class TurnTaking:
     def _opinion(self) -> Opinion:
         heard = np.frombuffer(b"".join(self._history), np.int16)
         return self._model.opinion(heard.astype(np.float32) * np.float32(1 / 32768))
-
-
-def takes_the_word(text: str) -> bool:
-    """Whether there are other words in it than those of listening."""
-    words = ["".join(filter(str.isalpha, word)).lower() for word in text.split()]
-    return any(word not in _BACKCHANNELS for word in words if word)
 
 
 def _rules(policy: BargeInConfig) -> Rules:
