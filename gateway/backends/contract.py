@@ -33,7 +33,7 @@ class BackendContext:
     pcm_format: PcmFormat
     """Format of `send_audio` and `on_audio`."""
     variables: Mapping[str, str]
-    """Facts about the call (dialled number, caller, ...); personal data."""
+    """Facts about the call (dialled number, caller, digits, ...) as they are now; personal data."""
     narrow: bool = False
     """The service's connection was slow: begin as after `Backend.narrow(True)`."""
 

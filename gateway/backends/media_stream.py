@@ -57,9 +57,8 @@ Outcome = BackendEvent | BotAudio
 class MediaStream:
     """State of one stream; times are monotonic seconds."""
 
-    def __init__(self, ids: wire.StreamIds, parameters: Mapping[str, str]) -> None:
+    def __init__(self, ids: wire.StreamIds) -> None:
         self._ids = ids
-        self._parameters = dict(parameters)
         self._media_head = wire.media_head(ids)
         self._started_at: float | None = None
         self._chunks = 0
@@ -87,12 +86,12 @@ class MediaStream:
         self._numbered += 1
         return wire.numbered(message, self._numbered) if self._numbered else message
 
-    def start(self, now: float) -> list[bytes]:
-        """Begin the stream, once."""
+    def start(self, now: float, parameters: Mapping[str, str]) -> list[bytes]:
+        """Begin the stream, once. `parameters`: what the bot is told of the call."""
         if self.started:
             return []
         self._started_at = now
-        return [wire.start(self._ids, self._parameters)]
+        return [wire.start(self._ids, parameters)]
 
     def caller_audio(self, ulaw: bytes, now: float) -> bytes:
         """Audio of the caller that ended at `now`. Hot path."""

@@ -73,10 +73,8 @@ class TwilioMediaStreamsBackend:
         self._connect_budget_s = connect_budget_s
         self._encoder = encoder(context.pcm_format, WireFormat.PCMU)
         self._decoder = decoder(WireFormat.PCMU, context.pcm_format)
-        self._stream = MediaStream(
-            wire.stream_ids(context.call_id, agent.account_sid),
-            filled(agent.parameters, context.variables),
-        )
+        self._variables = context.variables
+        self._stream = MediaStream(wire.stream_ids(context.call_id, agent.account_sid))
         self._sink: BackendSink | None = None
         self._link: WebSocketLink | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -180,7 +178,8 @@ class TwilioMediaStreamsBackend:
 
     def _begin(self) -> None:
         if not self._stream.started:
-            self._send_all(self._stream.start(self._now()))
+            parameters = filled(self._agent.parameters, self._variables)
+            self._send_all(self._stream.start(self._now(), parameters))
 
     def send_audio(self, pcm: bytes) -> None:
         """One frame of the caller's audio."""

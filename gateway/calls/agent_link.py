@@ -4,7 +4,8 @@
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 from gateway.backends import contract as ai
@@ -69,7 +70,7 @@ class AgentLink:
         self._log = log.bind(call_id=journal.facts.id)
         self._wanted = ""
         self._tools = ToolSet()
-        self._variables: Mapping[str, str] = {}
+        self._variables: MutableMapping[str, str] = {}
         self._fallbacks: list[str] = []
         self._current: AgentSession | None = None
         self._standby: AgentSession | None = None
@@ -115,8 +116,11 @@ class AgentLink:
 
     # ---- opening and closing ------------------------------------------------------------------
 
-    def start(self, name: str, variables: Mapping[str, str], tools: ToolSet) -> None:
-        """Begin to connect an agent, unless it is the one that is connected."""
+    def start(self, name: str, variables: MutableMapping[str, str], tools: ToolSet) -> None:
+        """Begin to connect an agent, unless it is the one that is connected.
+
+        `variables`: the call's own, which steps go on to fill.
+        """
         if self.serves(name, tools):
             self._tools = tools
             return
@@ -139,7 +143,7 @@ class AgentLink:
             call_id=facts.id,
             agent=name,
             pcm_format=self._line.pcm_format,
-            variables={"from": facts.from_number, "to": facts.to_number, **self._variables},
+            variables=ChainMap(self._variables, {"from": facts.from_number, "to": facts.to_number}),
             narrow=name in self._narrow,
         )
         backend = self._make_backend(config, context, self._tools.schemas)

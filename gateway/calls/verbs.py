@@ -145,8 +145,8 @@ class CallVerbs:
     async def answer(self, *, greet: bool = False) -> None:
         """Answer; an agent that is being connected has its budget for that.
 
-        greet: it is the one that speaks next. Of a call that takes time to connect it does so already, for
-        its words wait at the card until somebody can hear them.
+        greet: it speaks next, else it hears nothing yet. In a call that takes time to connect it speaks
+        already, for its words wait at the card until somebody can hear them.
         """
         if self.answered:
             return
@@ -161,6 +161,8 @@ class CallVerbs:
         self._enter(CallState.ANSWERING)
         if self._plays_early:
             self._bridge.cut_prompts()
+        if not greet:
+            self._bridge.set_agent("away")
         self._leg.answer()
         if greet and self._leg.kind == "webrtc":
             self._agent.greet_ahead()
@@ -281,8 +283,8 @@ class CallVerbs:
         self._agent.offer(tools)
         with self._agent.instructed(request.instructions):
             link.start(request.agent, self._variables, tools)
-            await self.answer(greet=True)
             self.allow = request.allow
+            await self.answer(greet=True)
             self._bridge.set_agent("speak")
             limits = TalkLimits(request.max_duration_s, request.silence_s, request.mind_network)
             try:
@@ -381,16 +383,10 @@ class CallVerbs:
     async def record(self, request: RecordRequest) -> Recorded:
         """Record the caller into a file."""
         await self.attend()
-        directory = self._settings.recordings
+        directory, in_thread = self._settings.recordings, self._settings.in_thread
         with self._ending(Reason.PLAN_ENDED):
             return await record_caller(
-                request,
-                self._bridge,
-                self._events,
-                self._journal,
-                directory,
-                self.monotonic,
-                self._settings.in_thread,
+                request, self._bridge, self._events, self._journal, directory, self.monotonic, in_thread
             )
 
     async def http(self, request: HttpRequest) -> HttpReply:

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -40,6 +41,22 @@ async def listener(backend: TwilioMediaStreamsBackend, service: WireService) -> 
     for event in ("connected", "start"):
         assert (await service.next_message())["event"] == event
     return listener
+
+
+async def test_the_bot_is_told_what_is_known_when_the_stream_begins(service: WireService) -> None:
+    agent = TwilioMediaStreamsAgent(
+        backend="twilio_media_streams", url=service.url, parameters={"entered": "{digits}", "who": "{from}"}
+    )
+    variables = {"from": "5551234"}
+    async with aiohttp.ClientSession() as http:
+        backend = TwilioMediaStreamsBackend(agent, replace(CONTEXT, variables=variables), http)
+        await backend.open(Listener())
+        assert (await service.next_message())["event"] == "connected"
+        variables["digits"] = "42"
+        backend.greet()
+        start = (await service.next_message())["start"]
+        await backend.close()
+    assert start["customParameters"] == {"entered": "42", "who": "5551234"}
 
 
 async def test_a_minute_of_marks_comes_back_at_once(service: WireService, listener: Listener) -> None:

@@ -124,7 +124,11 @@ async def test_a_call_is_routed_by_its_number_and_written_down() -> None:
     assert record.setup_ms == pytest.approx(30 + 50, abs=1)
     assert [event.kind for event in record.timeline[:3]] == [K.INCOMING, K.ROUTED, K.RINGING]
     assert core.backends[0].context.agent == "helper"
-    assert core.backends[0].context.variables == {"from": "100", "to": "345"}
+    variables = core.backends[0].context.variables
+    named = ("from", "to", "route", "kind", "direction", "digits")
+    assert {name: variables[name] for name in named} == dict(
+        zip(named, ("100", "345", "help", "loopback", "inbound", ""), strict=True)
+    )
 
 
 async def test_a_number_that_nobody_serves_is_refused_and_written_down() -> None:

@@ -192,6 +192,38 @@ async def test_an_unhandled_failure_is_apologised_for() -> None:
     assert stage.caller.heard_ms(3000) == 1000
 
 
+async def test_an_agent_knows_what_was_entered_after_it_was_connected() -> None:
+    async def plan(call: CallControl) -> None:
+        call.variables["digits"] = await call.gather(GatherRequest((MENU,), 2, 5.0, 2.0))
+        await call.talk(TalkRequest(AGENT))
+
+    async with Stage(plan=plan, prompts=PROMPTS) as stage:
+        backend = await stage.session()
+        stage.caller.speaking = True
+        await stage.later(500)
+        for digit in "42":
+            stage.leg.peer.press(digit)
+            await stage.later(200)
+        assert backend.names_told() == ["greet"]
+        assert backend.context.variables["digits"] == "42"
+        assert backend.context.variables["from"] == "100"
+        stage.leg.peer.hang_up()
+        await stage.over()
+
+
+async def test_an_agent_hears_nothing_before_its_turn() -> None:
+    async def plan(call: CallControl) -> None:
+        await call.answer()
+        await call.wait(1.0)
+        await call.play((MENU,))
+
+    async with Stage(plan=plan, prompts=PROMPTS) as stage:
+        backend = await stage.session()
+        stage.caller.speaking = True
+        await stage.over()
+    assert backend.heard_ms == 0
+
+
 @pytest.mark.parametrize("said", ['{"option": "sales"}', None])
 async def test_an_agent_finds_out_what_the_caller_wants(said: str | None) -> None:
     got: list[str] = []

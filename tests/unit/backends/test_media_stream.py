@@ -28,9 +28,9 @@ class Bot:
     """A stream that has begun, and what a bot can do to it."""
 
     def __init__(self) -> None:
-        self.stream = MediaStream(StreamIds(SID, "CA1", "AC1"), {"tier": "gold"})
+        self.stream = MediaStream(StreamIds(SID, "CA1", "AC1"))
         self.now = T0
-        self.begun = self.stream.start(T0)
+        self.begun = self.stream.start(T0, {"tier": "gold"})
 
     def message(self, event: str, **fields: object) -> list[Outcome]:
         """Any message."""
@@ -87,7 +87,7 @@ def test_start_is_sent_once(bot: Bot) -> None:
         "customParameters": {"tier": "gold"},
         "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
     }
-    assert bot.stream.start(T0 + 1) == []
+    assert bot.stream.start(T0 + 1, {}) == []
 
 
 def test_messages_are_numbered_as_they_leave(bot: Bot) -> None:
@@ -305,6 +305,6 @@ def test_marks_are_bounded(bot: Bot) -> None:
 
 
 def test_a_bot_cannot_speak_before_it_was_told_of_the_stream() -> None:
-    stream = MediaStream(StreamIds(SID, "CA1", "AC1"), {})
+    stream = MediaStream(StreamIds(SID, "CA1", "AC1"))
     (notice,) = stream.handle('{"event":"clear"}', T0)
     assert isinstance(notice, ServiceNotice)
