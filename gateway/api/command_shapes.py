@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from gateway.api.wishes import MAX_TARGET_CHARS
 from gateway.calls.checkpoint import AgentRole
+from gateway.config.languages import LANGUAGE_CODE
 
 Ai = Literal["leave", "listen", "speak"]
 
@@ -23,7 +24,7 @@ _Target = Annotated[
 _PartyKey = Annotated[str, Meta(min_length=1, max_length=64, description="A party's key.")]
 _Text = Annotated[str, Meta(min_length=1, max_length=2000)]
 _Language = Annotated[
-    str, Meta(pattern="^[a-z]{2}(-[A-Z]{2})?$", description="Such as en or pt-BR; default: the agent's.")
+    str, Meta(pattern=LANGUAGE_CODE, description="Such as en or pt-BR; default: the agent's.")
 ]
 
 

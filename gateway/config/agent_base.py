@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from gateway.config.barge_in import BargeInConfig
-from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
+from gateway.config.languages import LanguageCode
+from gateway.config.section import NO_TRUTH_VALUE, Section, unfit
 from gateway.config.tools import AgentTools
 
 AudioChoice = Literal["pcmu", "pcma", "pcm24k", "auto"]
@@ -33,9 +34,7 @@ WebSocketUrl = Annotated[str, AfterValidator(_websocket_url)]
 class AgentBase(Section):
     """An agent, whatever plays it."""
 
-    language: Annotated[
-        str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$"), Expected("a language code such as en or pt-BR")
-    ] = "en"
+    language: LanguageCode = "en"
     """Language of the gateway's own prompts (apologies)."""
     answer_budget_ms: Annotated[int, Field(ge=0, le=60000), NO_TRUTH_VALUE] = 3000
     """How long the phone may ring while the backend connects, before the call is answered anyway."""

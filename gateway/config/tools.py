@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from gateway.config.secret import Secret
 from gateway.config.section import NO_TRUTH_VALUE, Expected, Section, unfit
 from gateway.config.tool_schema import check_parameters
-from gateway.config.urls import ServiceUrl
+from gateway.config.urls import HeaderName, ServiceUrl
 from gateway.config.validate import nearest
 from gateway.core.variables import BUILT_IN
 
@@ -34,9 +34,6 @@ def _tool_name(name: str) -> str:
 
 ToolName = Annotated[str, AfterValidator(_tool_name), Expected("the name of a function")]
 VariableName = Annotated[str, AfterValidator(_variable), Expected("the name of a variable")]
-HeaderName = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"), Expected("the name of an HTTP header")
-]
 
 
 class AgentTools(Section):

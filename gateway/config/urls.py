@@ -1,12 +1,12 @@
-"""URLs of services that the gateway talks to: TLS, except within one's own network."""
+"""URLs of services that the gateway talks to: TLS, except within one's own network; and their headers."""
 
 from ipaddress import ip_address
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
-from gateway.config.section import unfit
+from gateway.config.section import Expected, unfit
 
 _EXPECTED: Final = (
     "https://HOST/PATH without user and password; http:// only for localhost, a private address or "
@@ -35,3 +35,8 @@ def _is_near(host: str) -> bool:
 
 ServiceUrl = Annotated[str, AfterValidator(_checked)]
 """The address of a service."""
+
+HeaderName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"), Expected("the name of an HTTP header")
+]
+"""A token of RFC 9110 section 5.6.2."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gateway.cards.sip.contract import Headers, OutgoingCall, PjsipError
 from gateway.cards.sip.leg import Leg
-from gateway.cards.sip.sdp import codec_name
+from gateway.cards.sip.sdp import codec_name, rtp_clock_hz
 from gateway.core.ids import LegId
 from gateway.core.ladder.codings import ptimes_ms
 from gateway.wire import card as wire
@@ -13,10 +13,6 @@ MAX_URI_BYTES = 255
 """PJSIP_MAX_URL_SIZE of the wheel is 256."""
 MAX_HEADER_BYTES = 1500
 """All headers of an INVITE that the core adds; PJSIP's buffer holds 4000 with SDP and everything."""
-
-
-_RTP_CLOCK_HZ = {"G722": 8000}
-"""PJSIP names the sample rate (RFC 3551 §4.5.2)."""
 
 
 class UnfitError(PjsipError):
@@ -28,7 +24,7 @@ def tiers(codec_ids: Sequence[str]) -> tuple[str, ...]:
     found = []
     for codec_id in codec_ids:
         encoding, rate_hz, _ = codec_id.split("/")
-        name = codec_name(encoding, _RTP_CLOCK_HZ.get(encoding.upper(), int(rate_hz)))
+        name = codec_name(encoding, rtp_clock_hz(encoding, int(rate_hz)))
         found += [f"{name}/{ptime_ms}" for ptime_ms in ptimes_ms(name)]
     return tuple(found)
 

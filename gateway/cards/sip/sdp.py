@@ -73,6 +73,11 @@ def _stays(line: str, kept: set[int]) -> bool:
     return _number(line.partition(":")[2].partition(" ")[0]) in kept
 
 
+def rtp_clock_hz(encoding: str, sample_rate_hz: int) -> int:
+    """Clock rate of a codec in SDP and RTP; PJSIP names the sample rate (RFC 3551 §4.5.2)."""
+    return 8000 if encoding.upper() == "G722" else sample_rate_hz
+
+
 def codec_name(encoding: str, clock_rate_hz: int) -> str:
     """As above, of what an endpoint calls `speex` with 16000 Hz."""
     return _name(f"{encoding}/{clock_rate_hz}")

@@ -14,6 +14,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from gateway.config.languages import LanguageCode
 from gateway.config.section import Expected, unfit
 from gateway.dialplan.language.hours import HoursError, parse_zone
 from gateway.dialplan.language.numbers import is_region
@@ -169,9 +170,7 @@ Value = Annotated[
 
 Keys = Annotated[str, Field(pattern=r"^[0-9A-D*#]{1,16}$"), Expected("keys of a telephone, in quotes")]
 
-Language = Annotated[
-    str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$"), Expected("a language code such as en or pt-BR")
-]
+Language = LanguageCode
 
 Action = Annotated[
     Any,

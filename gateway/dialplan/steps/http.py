@@ -1,18 +1,17 @@
 """`http`: look something up and put it into variables."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, Field
 
 from gateway.config.section import Expected, unfit
+from gateway.config.urls import HeaderName
 from gateway.dialplan.language.variables import MAX_VALUE_CHARS, REFERENCE
 from gateway.dialplan.language.words import AnyText, Seconds, Value, VariableName, at_most
 from gateway.dialplan.runtime import CallControl, FailureKind, HttpRequest, StepFailedError
 from gateway.dialplan.step import FailingStep, Outcome, Scene
-
-HEADER_NAME: Final = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
 
 
 def _fixed_host(text: str) -> str:
@@ -46,7 +45,7 @@ Url = Annotated[
 """Its host is fixed: no variable can send a request elsewhere."""
 
 Headers = dict[
-    Annotated[str, Field(pattern=HEADER_NAME), Expected("the name of an HTTP header")],
+    HeaderName,
     Annotated[str, Field(max_length=1024, pattern=r"^[^\r\n]*$"), Expected("a text of one line")],
 ]
 

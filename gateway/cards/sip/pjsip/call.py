@@ -20,7 +20,7 @@ from gateway.cards.sip.contract import (
 from gateway.cards.sip.digits import DigitCollector
 from gateway.cards.sip.pjsip.native import pj
 from gateway.cards.sip.pjsip.port import PcmPort
-from gateway.cards.sip.sdp import codec_name, codecs, with_codec_alone
+from gateway.cards.sip.sdp import codec_name, codecs, rtp_clock_hz, with_codec_alone
 
 _STATES: Final[dict[int, CallState]] = {
     pj.PJSIP_INV_STATE_CALLING: "calling",
@@ -33,8 +33,6 @@ _STATES: Final[dict[int, CallState]] = {
 _JITTER_BUFFER_MS: Final = (20, 20, 200, 400)
 """Initial, minimum and maximum prefetch, and size."""
 _RECORD: Final = int(pj.PJMEDIA_DIR_DECODING)
-_RTP_CLOCK_HZ: Final = {"G722": 8000}
-"""Where the RTP clock is not the sample rate (RFC 3551 §4.5.2); PJSIP names the latter."""
 _DIGITS: Final = frozenset("0123456789ABCD*#")
 _DTMF_UPDATE: Final = 1
 _DTMF_END: Final = 2
@@ -201,7 +199,7 @@ class NativeCall(pj.Call):
         ptime_ms = int(codec.info.frameLen) * int(codec.setting.frmPerPkt)
         facade.media = MediaInfo(
             name,
-            _RTP_CLOCK_HZ.get(name, int(stream.codecClockRate)),
+            rtp_clock_hz(name, int(stream.codecClockRate)),
             ptime_ms,
             srtp,
             sending,
