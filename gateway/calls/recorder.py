@@ -53,6 +53,8 @@ class CallRecorder:
         resume = began_s is not None
         self._began = clock() if began_s is None else began_s
         self._rate_hz = bridge.caller.pcm_format.sample_rate_hz
+        self._slack = self._rate_hz // 5 * 2
+        """Bytes of 200 ms: more than jitter explains."""
         caller, heard = (track_path(path, self._rate_hz, side) for side in CALL_SIDES)
         self._caller = Track(caller, resume=resume)
         try:
@@ -65,7 +67,7 @@ class CallRecorder:
         self._paused_at: int | None = None
         bridge.caller.taps.append(self._on_caller)
         bridge.caller.tap_heard = self._on_heard
-        bridge.agent.spoken.tap = self
+        bridge.agent.spoken.follow(self, clock())
 
     @property
     def kept(self) -> KeptRecording:
@@ -85,8 +87,7 @@ class CallRecorder:
     def _place(self, track: Track, size: int) -> int:
         """Behind the last frame, or at the present moment if that is further off than jitter explains."""
         now = self._now(self._clock()) - size
-        slack = self._rate_hz // 5 * 2
-        return track.end if abs(now - track.end) <= slack else max(0, now)
+        return track.end if abs(now - track.end) <= self._slack else max(0, now)
 
     # ---- the agent's voice ----------------------------------------------------------------------
 
@@ -98,8 +99,22 @@ class CallRecorder:
         if run is None:
             self._queued.setdefault(mark, bytearray()).extend(pcm)
         else:
+            self._catch_up(run)
             self._heard.write(run.place + len(run.pcm), pcm)
             run.pcm += pcm
+
+    def _catch_up(self, run: _Placed) -> None:
+        """Audio that comes long after all before it was heard is heard now."""
+        late = self._now(self._clock()) - run.place - len(run.pcm)
+        if self._paused_at is None and late > self._slack:
+            run.pcm += bytes(late)
+
+    def joined(self, mark: Mark, pcm: bytes, heard_s: float, now: float) -> None:
+        """It was being played before: what is left of it is heard from now on."""
+        rest = pcm[int(heard_s * self._rate_hz) * 2 :]
+        run = _Placed(self._now(now), bytearray(rest))
+        self._heard.write(run.place, rest)
+        self._playing = {mark: run}
 
     def started(self, mark: Mark, at_s: float) -> None:
         """It is being played from now on."""

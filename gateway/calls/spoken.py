@@ -4,10 +4,11 @@ Each run bears a mark. A run that is cut is told about when the card has said ho
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import getrandbits
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from gateway.core.far_end import heard_ms
 from gateway.core.ids import Mark
@@ -39,6 +40,9 @@ class VoiceTap(Protocol):
     def started(self, mark: Mark, at_s: float) -> None:
         """It is being played."""
 
+    def joined(self, mark: Mark, pcm: bytes, heard_s: float, now: float) -> None:
+        """It was being played before we followed. `pcm`: its audio up to now; `heard_s`: how much is over."""
+
     def paused(self, at_s: float) -> None:
         """It has stopped, and may go on."""
 
@@ -47,6 +51,10 @@ class VoiceTap(Protocol):
 
     def cut(self, at_s: float) -> None:
         """What has not been played by then never will be."""
+
+
+_REMEMBERED: Final = 6000
+"""Chunks of a run, of 20 ms or more each: two minutes, as much as a leg ever holds."""
 
 
 @dataclass(slots=True)
@@ -60,6 +68,11 @@ class Run:
     """The card knows that nothing more follows."""
     finished: bool = False
     """Heard to its end."""
+    started_s: float = 0.0
+    paused_s: float = 0.0
+    """In pauses since then that are over."""
+    chunks: deque[bytes] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    """Its audio, for a recording that begins in the middle of it."""
 
 
 class SpokenListener(Protocol):
@@ -138,6 +151,19 @@ class Spoken:
         self._next_mark = self._next_mark % 0xFFFFFFFD + 1
         return Mark(self._next_mark)
 
+    def follow(self, tap: VoiceTap, now: float) -> None:
+        """Tell `tap` what is played from now on, what is being played included."""
+        self.tap = tap
+        for mark, run in self._playing.items():
+            pcm = b"".join(run.chunks)
+            if run.started:
+                until = now if self.paused_at_s is None else self.paused_at_s
+                tap.joined(mark, pcm, max(0.0, until - run.started_s - run.paused_s), now)
+            else:
+                tap.queued(mark, pcm)
+        if self.paused_at_s is not None:
+            tap.paused(now)
+
     # ---- playing ------------------------------------------------------------------------------
 
     def play_item(self, item_id: str, pcm: bytes) -> None:
@@ -147,6 +173,7 @@ class Spoken:
             mark = self.new_mark()
             self._mark_of[item_id] = mark
             self._playing[mark] = Run(item_id)
+        self._playing[mark].chunks.append(pcm)
         if self.tap is not None:
             self.tap.queued(mark, pcm)
         self._voice.play(pcm, mark)
@@ -158,7 +185,8 @@ class Spoken:
     def play_prompt(self, pcm: bytes) -> Mark:
         """A prompt, after what is queued."""
         mark = self.new_mark()
-        self._playing[mark] = Run("", closed=True)
+        self._playing[mark] = run = Run("", closed=True)
+        run.chunks.append(pcm)
         if self.tap is not None:
             self.tap.queued(mark, pcm)
         self._voice.play(pcm, mark, last=True)
@@ -199,6 +227,9 @@ class Spoken:
         if self.paused_at_s is not None:
             if self.tap is not None:
                 self.tap.resumed(now)
+            for run in self._playing.values():
+                if run.started:
+                    run.paused_s += now - max(self.paused_at_s, run.started_s)
             self.paused_at_s = None
             self._voice.resume()
 
@@ -252,7 +283,7 @@ class Spoken:
     def _started(self, event: wire.PlayStarted) -> None:
         run = self._playing.get(event.mark) or self._silencing.get(event.mark)
         if run is not None and not run.started:
-            run.started = True
+            run.started, run.started_s = True, event.at_s
             if self.tap is not None:
                 self.tap.started(event.mark, event.at_s)
             self._listener.on_run_started(run, event.at_s)

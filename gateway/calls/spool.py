@@ -33,8 +33,8 @@ MESSAGE_SIDES: Final[tuple[Side, ...]] = ("message",)
 
 _FIRST_SIDES: Final[dict[str, tuple[Side, ...]]] = {"caller": CALL_SIDES, "message": MESSAGE_SIDES}
 """By the side that stands for the whole recording: its lock is the recording's."""
-_PENDING_BYTES: Final = 16 << 10
-"""Half a second at 16 kHz; less would mean more writes, more that a kill costs more."""
+_PENDING_BYTES: Final = 4 << 10
+"""An eighth of a second at 16 kHz: what a kill costs."""
 _CHUNK_SAMPLES: Final = 1 << 16
 
 log = get_logger()

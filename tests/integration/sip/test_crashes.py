@@ -59,8 +59,8 @@ async def test_calls_survive_the_core_and_go_on_with_the_agent() -> None:
             Softphone(gateway.uri(), identity="one") as first,
             Softphone(gateway.uri(), identity="two") as second,
         ):
-            call_id = next(line["call_id"] for line in gateway.log if line.get("event") == "call offered")
-            await start_recording(gateway, call_id)
+            await asyncio.gather(first.event("answered"), second.event("answered"))
+            await start_recording(gateway, (await gateway.logged("call offered"))["call_id"])
             await asyncio.gather(first.done(*ECHO_STEPS), second.done(*ECHO_STEPS))
             killed_s = time.monotonic()
             os.kill(gateway.core_pid(), signal.SIGKILL)
