@@ -171,6 +171,8 @@ def _resolve(model: type[BaseModel], data: object, location: tuple[str | int, ..
             continue
         spot.parent, spot.kind = spot.kind, _child(spot.kind, part)
         entered_mapping = spot.parent is not None and spot.parent.is_mapping
+        if isinstance(value, dict) and isinstance(part, int):
+            continue  # one thing in the place of a list of such things
         if isinstance(value, dict | list):
             spot.path = (*spot.path, part)
             inside = isinstance(part, int) and isinstance(value, list) and part < len(value)

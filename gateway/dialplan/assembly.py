@@ -90,7 +90,7 @@ class Assembly:
             document = parse_document(raw, name)
         except ConfigError as exc:
             self.problems += exc.problems
-            self._parts.lose_file()
+            self._parts.lose_file(raw)
             return
         try:
             salvaged: Salvaged | None = Salvaged(validate(PlanFile, document))
@@ -98,7 +98,7 @@ class Assembly:
             self.problems += exc.problems
             salvaged = salvage(document)
         if salvaged is None:
-            self._parts.lose_file()
+            self._parts.lose_file(raw)
         else:
             self._parts.add_file(document, salvaged)
 
@@ -153,7 +153,7 @@ class Assembly:
         )
 
     def _compile(self, document: Document, raw: object, path: KeyPath) -> Block:
-        compiler = Compiler(document, tuple(self._parts.flows))
+        compiler = Compiler(document, self._parts)
         block = compiler.action(raw, path)
         self.problems += compiler.problems
         self._parts.doubts.steps |= bool(compiler.problems)
@@ -242,10 +242,10 @@ class Assembly:
     ) -> Route:
         entry: RouteEntry = named.entry
         path = (*named.path, "match")
-        reader = MatchReader(named.document, path, lists, hours)
+        reader = MatchReader(named.document, path, lists, hours, self._parts.doubts)
         conditions = reader.conditions(entry.match, entry.name)
         self.problems += reader.problems
-        if reader.problems or self._rests_on_doubts(conditions):
+        if reader.doubtful or self._rests_on_doubts(conditions):
             self._parts.doubts.routes.add(number)
         place = named.document.values[named.path]
         block = self._compile(named.document, entry.do, (*named.path, "do"))

@@ -6,6 +6,7 @@ from gateway.config.document import Document, KeyPath
 from gateway.config.problems import Problem, show
 from gateway.config.validate import nearest, validate_part
 from gateway.dialplan.block import Block, PlacedBranch, PlacedStep
+from gateway.dialplan.parts import Doubts, Parts
 from gateway.dialplan.step import Step
 from gateway.dialplan.steps import STEPS
 from gateway.dialplan.steps.goto import GotoStep
@@ -20,10 +21,11 @@ BARE: Final = tuple(word for word, step in STEPS.items() if step.bare)
 class Compiler:
     """Compiles the steps of one file; collects the problems."""
 
-    def __init__(self, document: Document, flows: tuple[str, ...] = ()) -> None:
-        """flows: names of the plan's flows, for messages."""
+    def __init__(self, document: Document, parts: Parts | None = None) -> None:
+        """parts: of the plan, whose flows the steps may name."""
         self._document = document
-        self._flows = flows
+        self._flows = tuple(parts.flows) if parts is not None else ()
+        self._doubts = parts.doubts if parts is not None else Doubts()
         self.problems: list[Problem] = []
 
     def action(self, raw: object, path: KeyPath) -> Block:
@@ -61,7 +63,7 @@ class Compiler:
         if word in STEPS:
             self._problem(path, show(word), f"the step with a value, such as {{{word}: …}}")
             return None
-        if word not in self._flows:
+        if word not in self._flows and not self._doubts.may_exist("flows", word):
             known = [*BARE, CONTINUE, *self._flows]
             flows = f"a flow ({', '.join(self._flows)})" if self._flows else "a flow (there is none)"
             expected = f"{flows} or a step without a value ({', '.join(BARE)})"

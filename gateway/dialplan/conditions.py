@@ -1,7 +1,7 @@
 """The conditions of a route, compiled from what its `match` says."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Final, Literal, TypeVar
 
 from gateway.config.document import Document, KeyPath
 from gateway.config.problems import Problem, show
@@ -11,8 +11,11 @@ from gateway.dialplan.language.lists import NumberList
 from gateway.dialplan.language.patterns import Pattern, parse_pattern
 from gateway.dialplan.match import Conditions, HoursCondition, NumberCondition
 from gateway.dialplan.models import Entry, Match
+from gateway.dialplan.parts import Doubts
 
 T = TypeVar("T")
+
+_WORDS: Final = {"lists": "a list", "hours": "a set of hours"}
 
 
 class MatchReader:
@@ -24,8 +27,12 @@ class MatchReader:
         path: KeyPath,
         lists: Mapping[str, NumberList],
         hours: Mapping[str, Hours],
+        doubts: Doubts,
     ) -> None:
         self._document = document
+        self._doubts = doubts
+        self.doubtful = False
+        """Whether the conditions name something that is not known."""
         self._path = path
         self._lists = lists
         self._hours = hours
@@ -61,7 +68,7 @@ class MatchReader:
             path = (*self._path, key, index, entry.kind)
             if path not in self._document.values:
                 path = (*self._path, key, entry.kind)
-            found = self._known(self._lists, entry.word, path, "list")
+            found = self._known(self._lists, entry.word, path, "lists")
             if found is not None:
                 (lists if entry.kind == "in" else excluded)[entry.word] = found
         return NumberCondition(tuple(patterns), lists, excluded)
@@ -71,16 +78,21 @@ class MatchReader:
             return None
         negated = text.startswith("not ")
         name = text.removeprefix("not ").strip()
-        found = self._known(self._hours, name, (*self._path, "hours"), "set of hours")
+        found = self._known(self._hours, name, (*self._path, "hours"), "hours")
         return None if found is None else HoursCondition(name, found, negated)
 
-    def _known(self, among: Mapping[str, T], name: str, path: KeyPath, what: str) -> T | None:
+    def _known(
+        self, among: Mapping[str, T], name: str, path: KeyPath, kind: Literal["lists", "hours"]
+    ) -> T | None:
         if name in among:
             return among[name]
+        self.doubtful = True
+        if self._doubts.may_exist(kind, name):
+            return None
         known = ", ".join(among) or "there is none"
         self.problems.append(
             self._document.problem(
-                path, found=show(name), expected=f"a {what} ({known})", hint=nearest(name, among)
+                path, found=show(name), expected=f"{_WORDS[kind]} ({known})", hint=nearest(name, among)
             )
         )
         return None

@@ -1,12 +1,15 @@
 """The files of a plan, read and put together by kind, before anything is made of them."""
 
+import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from gateway.config.document import Document, KeyPath
+from gateway.config.document import MAX_BYTES, Document, KeyPath
 from gateway.dialplan.block import Block
 from gateway.dialplan.models import PlanFile
-from gateway.dialplan.salvage import Salvaged
+from gateway.dialplan.salvage import Kind, Salvaged
+
+_KEY: Final = re.compile(r"([^\s{}\[\],:#'\"]+)['\"]?:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,10 @@ class Doubts:
     """Lists of numbers that lack some."""
     hours: set[str] = field(default_factory=set)
     """Opening hours that are not known."""
+    names: set[Kind] = field(default_factory=set)
+    """Kinds of which names are missing."""
+    words: set[str] = field(default_factory=set)
+    """What may be names in files that cannot be read."""
     steps: bool = False
     """Steps are missing somewhere."""
     defaults: bool = False
@@ -41,6 +48,10 @@ class Doubts:
     def first_route(self) -> int | None:
         """From the route with this number on nobody can say which one takes a call; None: all are certain."""
         return 0 if self.defaults else min(self.routes | self.gaps, default=None)
+
+    def may_exist(self, kind: Kind, name: str) -> bool:
+        """Whether something unknown may have been lost."""
+        return kind in self.names or name in self.words
 
 
 @dataclass(slots=True)
@@ -72,11 +83,13 @@ class Parts:
         doubts.gaps |= {first} if salvaged.routes_lost else set()
         doubts.cases |= {(document.file, number) for number in salvaged.cases}
         doubts.lists |= salvaged.lists
+        doubts.names |= salvaged.names
         doubts.steps = doubts.steps or salvaged.steps_lost
         doubts.defaults = doubts.defaults or salvaged.defaults_lost
 
-    def lose_file(self) -> None:
+    def lose_file(self, raw: bytes) -> None:
         """The next file cannot be read at all."""
         self.doubts.gaps.add(len(self.routes))
+        self.doubts.words.update(_KEY.findall(raw[:MAX_BYTES].decode("utf-8", "replace")))
         self.doubts.steps = True
         self.lost_files += 1

@@ -6,12 +6,16 @@ paths of everything else stay right. What was replaced is remembered: nothing ma
 
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from pydantic import ValidationError
 
 from gateway.config.document import Document
 from gateway.dialplan.models import PlanFile
+
+Kind = Literal["lists", "hours", "prompts", "flows", "variables"]
+"""What routes and steps name."""
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _ROUNDS: Final = 8
 """Mistakes may be hidden behind others."""
@@ -34,6 +38,8 @@ class Salvaged:
     """Numbers of cases that mean nothing."""
     lists: set[str] = field(default_factory=set)
     """Lists of numbers that lack some."""
+    names: set[Kind] = field(default_factory=set)
+    """Kinds of which names were left out."""
     steps_lost: bool = False
     """There are steps that were left out."""
     defaults_lost: bool = False
@@ -79,7 +85,8 @@ class _Mender:
                 self.data["defaults"].pop(key, None)
                 self.found.defaults_lost = True
             case (("lists" | "hours" | "prompts" | "flows") as kind, str(name), *rest) if _KEY in rest:
-                self._drop(kind, name)
+                self.data[kind].pop(name, None)
+                self._forget_names(kind)
             case ("lists", str(name), *_):
                 self.data["lists"][name] = []
                 self.found.lists.add(name)
@@ -87,6 +94,7 @@ class _Mender:
                 self.data["prompts"][name] = name
             case ("variables", int(number), *_):
                 self.data["variables"][number] = "mended"
+                self.found.names.add("variables")
             case (str(key), *_):
                 self._leave_out(key)
 
@@ -111,15 +119,15 @@ class _Mender:
             case _:
                 routes[number].pop(key, None)
 
-    def _drop(self, kind: str, name: str) -> None:
-        self.data[kind].pop(name, None)
-        self.found.steps_lost = self.found.steps_lost or kind == "flows"
+    def _forget_names(self, key: str) -> None:
+        self.found.names.update(kind for kind in KINDS if kind == key)
+        self.found.steps_lost = self.found.steps_lost or key in ("routes", "flows", "defaults")
 
     def _leave_out(self, key: str) -> None:
         self.data.pop(key, None)
         found = self.found
         found.routes_lost = found.routes_lost or key == "routes"
-        found.steps_lost = found.steps_lost or key in ("routes", "flows")
+        self._forget_names(key)
         found.defaults_lost = found.defaults_lost or key == "defaults"
 
     def distrust_doubles(self, document: Document) -> None:

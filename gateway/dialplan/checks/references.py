@@ -38,6 +38,7 @@ class _Checker:
         self._flows = tuple(parts.flows)
         self._sources = sources
         self._surroundings = surroundings
+        self._doubts = parts.doubts
         self._split_words = {
             word for named in parts.routes for word in (named.entry.split or {}) if named.entry.split
         }
@@ -47,9 +48,9 @@ class _Checker:
         word = reference.word
         path = _place(placed, reference)
         match reference.kind:
-            case "prompt":
+            case "prompt" if not self._doubts.may_exist("prompts", word):
                 yield from self._unknown(placed.document, path, word, self._prompts, "a prompt")
-            case "flow":
+            case "flow" if not self._doubts.may_exist("flows", word):
                 yield from self._unknown(placed.document, path, word, self._flows, "a flow")
             case "agent" if self._surroundings.agents:
                 yield from self._agent(placed.document, path, word)
@@ -143,13 +144,13 @@ def _variables(parts: Parts, surroundings: Surroundings) -> Iterator[Problem]:
     for block in parts.blocks:
         for placed in all_steps(block):
             known.update(placed.step.assigns())
-    listed = ", ".join(sorted(known))
+    listed, doubts = ", ".join(sorted(known)), parts.doubts
     for document in parts.documents:
         for path, text in document.texts.items():
             if "${" not in text:
                 continue
             for name in names_in(text):
-                if name not in known:
+                if name not in known and not doubts.steps and not doubts.may_exist("variables", name):
                     found = f"${{{name}}}"
                     expected = f"one of {listed}"
                     yield document.problem(path, found=found, expected=expected, hint=nearest(name, known))

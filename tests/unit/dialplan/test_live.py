@@ -12,7 +12,7 @@ from watchfiles import awatch
 
 from gateway.config.problems import ConfigError
 from gateway.dialplan.live import LivePlan, check_start
-from gateway.dialplan.versions import MAX_HISTORY, MAX_KEPT, VersionsError
+from gateway.dialplan.versions import MAX_KEPT, VersionsError
 from tests.unit.dialplan.plans import SURROUNDINGS, ask
 
 
@@ -275,23 +275,6 @@ async def test_only_so_many_plans_are_kept(site: Site) -> None:
     assert len(live.status().history) == MAX_KEPT
     kept = [path for path in (site.run / "dialplans").iterdir() if path.name != "versions.json"]
     assert len(kept) == MAX_KEPT
-
-
-async def test_plans_that_were_tried_out_first_are_kept_as_well(site: Site) -> None:
-    live = await site.open()
-    for number in range(MAX_KEPT + 5):
-        site.write(f"plan {number}")
-        await live.reload("anna", 10.0)
-        await live.promote("anna")
-    history = live.status().history
-    assert (len({version.digest for version in history}), len(history)) == (MAX_KEPT, 2 * MAX_KEPT)
-    for _ in range(MAX_KEPT - 1):
-        await live.rollback("ben")
-    assert route_of(live) == "plan 5"
-    for _ in range(MAX_HISTORY):
-        await live.reload("anna", 10.0)
-        await live.rollback("ben")
-    assert len(live.status().history) == MAX_HISTORY
 
 
 async def test_lists_come_back_with_the_plan(site: Site) -> None:

@@ -91,6 +91,25 @@ def test_a_file_that_cannot_be_read_hides_what_may_stand_in_it(tmp_path: Path) -
     assert [line.partition(": ")[0].partition(":")[0] for line in found] == ["a.yaml", "b.yaml"]
 
 
+def test_names_that_may_stand_in_a_file_that_cannot_be_read_are_not_missed(tmp_path: Path) -> None:
+    write(tmp_path, 'flows:\n  there: [hangup]\nhours: {office: {}\nprompts:\n  "hi": Hello.\n', "a.yaml")
+    text = """
+routes:
+  - {name: a, match: {to: "1", hours: office}, do: [{play: hi}, there]}
+  - {name: b, match: {to: "2", hours: night}, do: [{play: bye}, elsewhere]}
+"""
+    found = [line.split(": ")[1] for line in mistakes(tmp_path, text)]
+    assert found[1:] == ["routes[1].match.hours", "routes[1].do[0].play", "routes[1].do[1]"]
+
+
+@pytest.mark.parametrize(
+    "steps", ["[{http: 7}, {say: '${found}'}]", "[{gather: {into: 7}}, {say: '${found}'}]"]
+)
+def test_a_variable_of_a_broken_step_is_not_missed(tmp_path: Path, steps: str) -> None:
+    (line,) = mistakes(tmp_path, f'routes: [{{name: a, match: {{to: "1"}}, do: {steps}}}]')
+    assert "routes[0].do[0]" in line
+
+
 def test_shadowed_routes_are_told_beside_mistakes_in_others(tmp_path: Path) -> None:
     text = """
 routes:
