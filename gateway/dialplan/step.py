@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema
 from gateway.config.document import KeyPath
 from gateway.config.section import Expected, Section, unfit
 from gateway.dialplan.language.words import ONE_OR_MORE, Action, AnyText, Language, Seconds, or_this
-from gateway.dialplan.runtime import CallControl, FailureKind, Prompt
+from gateway.dialplan.runtime import CallControl, FailureKind, Prompt, StepFailedError
 
 ReferenceKind = Literal["agent", "flow", "prompt", "file", "target", "targets"]
 """targets: a pattern of targets."""
@@ -224,6 +224,39 @@ class FailingStep(Step):
             if handler.after is not None and kind != "caller_silent":
                 raise unfit("after: with caller_silent only", found=f"after: with {kind}", key="on")
         return self
+
+
+class CallingStep(FailingStep):
+    """A step that calls people and ends with the conversation; a failure may go on with steps of its own."""
+
+    ends: ClassVar[bool] = True
+    takes_time: ClassVar[bool] = True
+    audible: ClassVar[bool] = True
+
+    else_: Action = Field(default=None, alias="else")
+    """What to do about a failure that no handler in `on` is for."""
+
+    def branches(self) -> Iterator[BranchSpec]:
+        """As `Step` says."""
+        yield from super().branches()
+        if self.else_ is not None:
+            yield BranchSpec("else", ("else",), self.else_)
+
+    @abstractmethod
+    async def connect(self, call: CallControl, scene: Scene) -> None:
+        """Call, until the conversation has ended. Raises `StepFailedError`."""
+
+    async def run(self, call: CallControl, scene: Scene) -> Outcome:
+        """As `Step` says."""
+        try:
+            await self.connect(call, scene)
+        except StepFailedError as failure:
+            if self.else_ is None or failure.kind in self.on:
+                raise
+            call.note(f"{self.word} failed", kind=failure.kind, reason=str(failure))
+            return Branch("else")
+        await call.hang_up()
+        return None
 
 
 def prompt_references(refs: list[PromptRef], field: str) -> Iterator[Reference]:

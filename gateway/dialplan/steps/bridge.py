@@ -6,19 +6,15 @@ from urllib.parse import quote
 
 from pydantic import Field
 
-from gateway.dialplan.language.words import Action, AnyText, Seconds
+from gateway.dialplan.language.words import AnyText, Seconds
 from gateway.dialplan.runtime import (
     CallControl,
     DialRequest,
     DialStrategy,
     FailureKind,
-    StepFailedError,
 )
 from gateway.dialplan.step import (
-    Branch,
-    BranchSpec,
-    FailingStep,
-    Outcome,
+    CallingStep,
     Prompts,
     Reference,
     Scene,
@@ -45,7 +41,7 @@ def target_text(template: str, scene: Scene) -> str:
     return scene.text(template, lambda value: quote(value, safe="+"))
 
 
-class BridgeStep(FailingStep):
+class BridgeStep(CallingStep):
     """Call one or more targets; the call ends when the conversation with them has ended.
 
     Targets are users behind trunks (sip:op1@pbx), numbers (tel:+49…) and people at a browser
@@ -54,9 +50,6 @@ class BridgeStep(FailingStep):
 
     word: ClassVar[str] = "bridge"
     shorthand: ClassVar[str] = "to"
-    ends: ClassVar[bool] = True
-    takes_time: ClassVar[bool] = True
-    audible: ClassVar[bool] = True
     fails: ClassVar[tuple[FailureKind, ...]] = DIAL_FAILURES
 
     to: Targets
@@ -70,26 +63,18 @@ class BridgeStep(FailingStep):
     """Number shown to them; default: the caller's where the trunk allows it."""
     hears: Prompts = Field(default_factory=list, max_length=1)
     """What the caller hears meanwhile; default: a ringing tone."""
-    else_: Action = Field(default=None, alias="else")
-    """What to do when nobody takes the call and no handler in `on` is for it."""
 
     def references(self) -> Iterator[Reference]:
         """As `Step` says."""
         yield from target_references(self.to, "to")
         yield from prompt_references(self.hears, "hears")
 
-    def branches(self) -> Iterator[BranchSpec]:
-        """As `Step` says."""
-        yield from super().branches()
-        if self.else_ is not None:
-            yield BranchSpec("else", ("else",), self.else_)
-
     def describe(self) -> str:
         """As `Step` says."""
         return f"{', '.join(self.to)} ({self.strategy}, {spoken_seconds(self.ring)})"
 
-    async def run(self, call: CallControl, scene: Scene) -> Outcome:
-        """As `Step` says."""
+    async def connect(self, call: CallControl, scene: Scene) -> None:
+        """As `CallingStep` says."""
         request = DialRequest(
             tuple(target_text(target, scene) for target in self.to),
             self.ring,
@@ -98,12 +83,4 @@ class BridgeStep(FailingStep):
             next(iter(scene.prompts(self.hears)), None),
             scene.place,
         )
-        try:
-            await call.dial(request)
-        except StepFailedError as failure:
-            if self.else_ is None or failure.kind in self.on:
-                raise
-            call.note("bridge failed", kind=failure.kind, reason=str(failure))
-            return Branch("else")
-        await call.hang_up()
-        return None
+        await call.dial(request)

@@ -6,19 +6,15 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from gateway.config.section import NO_TRUTH_VALUE
-from gateway.dialplan.language.words import Action, Language, Name, Seconds
+from gateway.dialplan.language.words import Language, Name, Seconds
 from gateway.dialplan.runtime import (
     CallControl,
     DialStrategy,
     FailureKind,
     QueueRequest,
-    StepFailedError,
 )
 from gateway.dialplan.step import (
-    Branch,
-    BranchSpec,
-    FailingStep,
-    Outcome,
+    CallingStep,
     Prompts,
     Reference,
     Scene,
@@ -30,16 +26,13 @@ from gateway.dialplan.step import (
 from gateway.dialplan.steps.bridge import DIAL_FAILURES, target_text
 
 
-class QueueStep(FailingStep):
+class QueueStep(CallingStep):
     """Wait in a queue, the longest waiting caller first; the call ends with the conversation.
 
     Steps with the same `name` are the same queue.
     """
 
     word: ClassVar[str] = "queue"
-    ends: ClassVar[bool] = True
-    takes_time: ClassVar[bool] = True
-    audible: ClassVar[bool] = True
     fails: ClassVar[tuple[FailureKind, ...]] = ("timeout", "queue_full", *DIAL_FAILURES)
 
     name: Name
@@ -62,26 +55,18 @@ class QueueStep(FailingStep):
     """How often the place in the queue is said; default: never."""
     language: Language | None = None
     """Language of that; default: `defaults.language`."""
-    else_: Action = Field(default=None, alias="else")
-    """What to do about a failure that no handler in `on` is for: the overflow."""
 
     def references(self) -> Iterator[Reference]:
         """As `Step` says."""
         yield from target_references(self.to, "to")
         yield from prompt_references(self.music, "music")
 
-    def branches(self) -> Iterator[BranchSpec]:
-        """As `Step` says."""
-        yield from super().branches()
-        if self.else_ is not None:
-            yield BranchSpec("else", ("else",), self.else_)
-
     def describe(self) -> str:
         """As `Step` says."""
         return f"{self.name}: {', '.join(self.to)}, at most {spoken_seconds(self.max_wait)}"
 
-    async def run(self, call: CallControl, scene: Scene) -> Outcome:
-        """As `Step` says."""
+    async def connect(self, call: CallControl, scene: Scene) -> None:
+        """As `CallingStep` says."""
         request = QueueRequest(
             name=self.name,
             targets=tuple(target_text(target, scene) for target in self.to),
@@ -94,12 +79,4 @@ class QueueStep(FailingStep):
             position_every_s=self.position_every,
             language=self.language or scene.language,
         )
-        try:
-            await call.queue(request)
-        except StepFailedError as failure:
-            if self.else_ is None or failure.kind in self.on:
-                raise
-            call.note("queue failed", kind=failure.kind, reason=str(failure))
-            return Branch("else")
-        await call.hang_up()
-        return None
+        await call.queue(request)

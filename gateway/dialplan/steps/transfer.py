@@ -5,13 +5,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from gateway.dialplan.language.words import Action, AnyText, Seconds
+from gateway.dialplan.language.words import AnyText, Seconds
 from gateway.dialplan.runtime import CallControl, DialRequest, FailureKind, StepFailedError
-from gateway.dialplan.step import Branch, BranchSpec, FailingStep, Outcome, Reference, Scene
+from gateway.dialplan.step import CallingStep, Reference, Scene
 from gateway.dialplan.steps.bridge import DIAL_FAILURES, target_text
 
 
-class TransferStep(FailingStep):
+class TransferStep(CallingStep):
     """Hand the caller over.
 
     refer: the caller's phone is told to call the target (RFC 3515) and the call ends here; where the
@@ -21,9 +21,6 @@ class TransferStep(FailingStep):
 
     word: ClassVar[str] = "transfer"
     shorthand: ClassVar[str] = "to"
-    ends: ClassVar[bool] = True
-    takes_time: ClassVar[bool] = True
-    audible: ClassVar[bool] = True
     fails: ClassVar[tuple[FailureKind, ...]] = (*DIAL_FAILURES, "timeout")
 
     to: Annotated[str, Field(min_length=1, max_length=256)]
@@ -34,38 +31,22 @@ class TransferStep(FailingStep):
     """How long the target rings (bridge)."""
     caller_id: AnyText = ""
     """Number shown to the target (bridge); default: the caller's where the trunk allows it."""
-    else_: Action = Field(default=None, alias="else")
-    """What to do when it fails and no handler in `on` is for it."""
 
     def references(self) -> Iterator[Reference]:
         """As `Step` says."""
         yield Reference("target", self.to, ("to",))
 
-    def branches(self) -> Iterator[BranchSpec]:
-        """As `Step` says."""
-        yield from super().branches()
-        if self.else_ is not None:
-            yield BranchSpec("else", ("else",), self.else_)
-
     def describe(self) -> str:
         """As `Step` says."""
         return f"{self.to} by {self.by}"
 
-    async def run(self, call: CallControl, scene: Scene) -> Outcome:
-        """As `Step` says."""
+    async def connect(self, call: CallControl, scene: Scene) -> None:
+        """As `CallingStep` says."""
         target = target_text(self.to, scene)
-        try:
-            if self.by == "refer":
-                await call.refer(target)
-            elif self.by == "bridge":
-                caller_id = scene.text(self.caller_id)
-                await call.dial(DialRequest((target,), self.ring, caller_id=caller_id, key=scene.place))
-            else:
-                raise StepFailedError("not_possible", "attended transfer is not available")
-        except StepFailedError as failure:
-            if self.else_ is None or failure.kind in self.on:
-                raise
-            call.note("transfer failed", kind=failure.kind, reason=str(failure))
-            return Branch("else")
-        await call.hang_up()
-        return None
+        if self.by == "refer":
+            await call.refer(target)
+        elif self.by == "bridge":
+            caller_id = scene.text(self.caller_id)
+            await call.dial(DialRequest((target,), self.ring, caller_id=caller_id, key=scene.place))
+        else:
+            raise StepFailedError("not_possible", "attended transfer is not available")
