@@ -227,10 +227,9 @@ class WebrtcCard:
         if leg is None:
             return  # it has just ended; LegClosed is on its way
         try:
-            leg.downlink.playout.play(pcm, mark, last=flags & _LAST != 0, live=flags & _LIVE != 0)
+            leg.play(pcm, mark, last=flags & _LAST != 0, live=flags & _LIVE != 0)
         except ValueError as exc:
             raise WireError(f"PLAY: {exc}") from exc
-        leg.report_marks()
 
     def _command(self, message: wire.ToCard) -> None:
         if isinstance(message, wire.Attach):
@@ -313,9 +312,9 @@ def _carry_out(leg: WebrtcLeg, message: wire.ToCard) -> None:
         case wire.Flush(request=request):
             leg.flush(request)
         case wire.Pause():
-            leg.downlink.playout.pause()
+            leg.pause()
         case wire.Resume():
-            leg.downlink.playout.resume()
+            leg.resume()
         case wire.SendText(text=text):
             leg.send_text(text)
         case wire.SetTier(tier=tier):

@@ -16,6 +16,8 @@ from gateway.core.playout import Playout
 
 _LEAST_LOSS_PERCENT: Final = 10
 _MOST_LOSS_PERCENT: Final = 30
+_ON_ITS_WAY_FRAMES: Final = 25
+"""Half a second: network and a browser's playout buffer hardly hold more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,19 @@ class Downlink:
         self._loss_percent = _LEAST_LOSS_PERCENT
         self._silence = b""
         """Packet of the silence that lasts; empty while there is none."""
+        self._silent_frames = _ON_ITS_WAY_FRAMES
         self._tune()
 
     @property
     def ptime_ms(self) -> int:
         """Audio per packet."""
         return self._outgoing.ptime_ms
+
+    @property
+    def sound_ends(self) -> int | None:
+        """RTP timestamp where sound that may be on its way ends, if no more follows; None: no sound."""
+        quiet = self.playout.paused or self._silent_frames >= _ON_ITS_WAY_FRAMES
+        return None if quiet else self._outgoing.timestamp
 
     def set_tier(self, name: str) -> None:
         """Change it while audio runs. Raises `ValueError` for an unknown name."""
@@ -79,7 +88,9 @@ class Downlink:
 
     def tick(self) -> tuple[bytes, int] | None:
         """20 ms passed: payload and RTP timestamp of a packet, if one is due."""
-        block = self._outgoing.tick(self.playout.next_frame())
+        frame = self.playout.next_frame()
+        self._silent_frames = self._silent_frames + 1 if frame is None else 0
+        block = self._outgoing.tick(frame)
         if block is None:
             return None
         if not block.settled or not isinstance(self._encoder, OpusEncoder):

@@ -6,12 +6,13 @@ from typing import Any, Final, Literal, Protocol
 
 from gateway.cards.webrtc.codecs import CodecKind
 from gateway.cards.webrtc.downlink import Downlink
+from gateway.cards.webrtc.notice import playout_stopped
 from gateway.cards.webrtc.peer import FarReport
 from gateway.cards.webrtc.sdp import Offer
 from gateway.cards.webrtc.uplink import Uplink
-from gateway.core.audio import PcmFormat
+from gateway.core.audio import PTIME_MS, PcmFormat
 from gateway.core.bucket import TokenBucket
-from gateway.core.ids import LegId
+from gateway.core.ids import LegId, Mark
 from gateway.core.playout import MarkStarted
 from gateway.errors import LocalError
 from gateway.observe.log import get_logger
@@ -21,6 +22,10 @@ from gateway.wire.frames import HeardFlag, pack_heard_record
 CONNECT_TIMEOUT_S: Final = 10.0
 SILENT_S: Final = 8.0
 """Without any sign of life a peer is gone; without RTP alone it is stalled."""
+_WAIT_S: Final = 0.1
+"""Who has nothing to say by then begins with silence."""
+_AHEAD_PACKETS: Final = 2
+"""Sent at once when the stream begins."""
 _DRAIN_LINGER_S: Final = 0.1
 """Between the last audio and the end, so that the far end's jitter buffer can play it."""
 _DRAIN_GRACE_S: Final = 5.0
@@ -48,6 +53,10 @@ class Connection(Protocol):
     @property
     def asked_again(self) -> int:
         """Of them, those that the far end missed."""
+
+    @property
+    def first_timestamp(self) -> int:
+        """RTP timestamp of our stream's beginning, on the wire."""
 
     @property
     def channel_open(self) -> bool:
@@ -98,6 +107,8 @@ class WebrtcLeg:
         self._connected = self._accepted = self._answered = False
         self._born_s = self._alive_s = now
         self._stalled = False
+        self._waits_until_s: float | None = None
+        """Till then nothing is sent unless there is something to say; None: the stream runs."""
         self._drain_until_s: float | None = None
         self._drained_at_s: float | None = None
         self._drain_status = (200, "")
@@ -156,8 +167,31 @@ class WebrtcLeg:
             return
         self.end("gateway", 200 if self._answered else status, reason)
 
+    def play(self, pcm: bytes, mark: Mark, *, last: bool, live: bool) -> None:
+        """Queue audio. Raises `ValueError` for half a sample. Hot path."""
+        self.downlink.playout.play(pcm, mark, last=last, live=live)
+        if self._waits_until_s is not None:
+            self._start_sending()
+        self.report_marks()
+
+    def pause(self) -> None:
+        """Silence that can be taken back."""
+        self._tell_silence()
+        self.downlink.playout.pause()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self.downlink.playout.resume()
+
+    def _tell_silence(self) -> None:
+        """The page need not play what is on its way; told at once, before the silence itself is sent."""
+        ends, peer = self.downlink.sound_ends, self._peer
+        if ends is not None and peer is not None and peer.channel_open and self.live:
+            peer.send_text(playout_stopped(peer.first_timestamp + ends))
+
     def flush(self, request: int) -> None:
         """Empty the playout buffer and say what was heard."""
+        self._tell_silence()
         result = self.downlink.playout.flush()
         self.report_marks()
         self._context.emit(
@@ -235,6 +269,24 @@ class WebrtcLeg:
         self.uplink.last_packet_s = now
         self.report_media()
         self._context.emit(wire.Answered(self.leg_id, now))
+        self._waits_until_s = now + _WAIT_S
+        self._start_sending()
+
+    def _start_sending(self) -> None:
+        """Begin the stream with the first words, not with silence that they would have to wait behind.
+
+        A browser plays when it has 40 ms, and later plays faster until it holds what the network asks for.
+        """
+        if self.live and self.downlink.playout.queued_ms >= _AHEAD_PACKETS * PTIME_MS:
+            self._waits_until_s = None
+            for _ in range(_AHEAD_PACKETS):
+                self._send_next()
+            self.report_marks()
+
+    def _send_next(self) -> None:
+        packet = self.downlink.tick()
+        if packet is not None and self._peer is not None:
+            self._peer.send(*packet)
 
     # ---- time passes ---------------------------------------------------------------------------
 
@@ -243,9 +295,9 @@ class WebrtcLeg:
         peer = self._peer
         if peer is None or not self.live:
             return b""
-        packet = self.downlink.tick()
-        if packet is not None:
-            peer.send(*packet)
+        if self._waits_until_s is None or now >= self._waits_until_s:
+            self._waits_until_s = None
+            self._send_next()
         self.report_marks()
         if self._drain_until_s is not None:
             self._drain(now, self._drain_until_s)

@@ -37,6 +37,11 @@ class Outgoing:
         self._silent_frames = 0
 
     @property
+    def timestamp(self) -> int:
+        """RTP timestamp of the frame that comes next, from the beginning of the stream."""
+        return self._timestamp
+
+    @property
     def ptime_ms(self) -> int:
         """Audio per packet."""
         return self._frames_per_packet * PTIME_MS

@@ -99,6 +99,11 @@ class Peer:
         return self._sender.packets
 
     @property
+    def first_timestamp(self) -> int:
+        """RTP timestamp of our stream's beginning, on the wire."""
+        return self._sender.first_timestamp
+
+    @property
     def asked_again(self) -> int:
         """Audio packets that the far end asked for again, each counted once."""
         return self._sender.asked_again

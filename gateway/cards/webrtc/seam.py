@@ -260,6 +260,11 @@ class AudioSender(RTCRtpSender):
         self._asked: dict[int, int] = {}
         self._octets = 0
 
+    @property
+    def first_timestamp(self) -> int:
+        """RTP timestamp of the stream's beginning, on the wire."""
+        return self._offset
+
     def send_now(self, payload: bytes, timestamp: int) -> None:
         """One packet; lost before the connection stands. `timestamp` counts from the stream's beginning."""
         payload_type, srtp = self._payload_type, self.transport._tx_srtp

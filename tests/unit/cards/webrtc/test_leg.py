@@ -1,6 +1,7 @@
 """One leg with a peer that records what it is asked to do, and a clock that we turn."""
 
 import asyncio
+import json
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from gateway.cards.webrtc.codecs import make_encoder
 from gateway.cards.webrtc.leg import CONNECT_TIMEOUT_S, SILENT_S, LegContext, WebrtcLeg
+from gateway.cards.webrtc.notice import PLAYOUT_STOPPED
 from gateway.cards.webrtc.peer import FarReport
 from gateway.cards.webrtc.sdp import check_offer
 from gateway.core.audio import PcmFormat
@@ -30,6 +32,7 @@ class RecordedPeer:
     packets_sent: int = 0
     asked_again: int = 0
     channel_open: bool = False
+    first_timestamp: int = 0xFFFFFF00
     report: FarReport = field(default_factory=FarReport)
     timestamps: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
@@ -66,6 +69,15 @@ class Bench:
             INCOMING, check_offer(offer(AUDIO, CHANNEL, instead=("a=sendrecv", direction))), context
         )
         self.leg.bind(self.peer)
+
+    def play(self, duration_ms: int, mark: int, *, last: bool = False) -> None:
+        self.leg.play(tone(500, duration_ms, 16000), Mark(mark), last=last, live=False)
+
+    def ends_of_sound(self) -> list[int]:
+        """RTP timestamps of the stream, as the page was told them."""
+        told = [json.loads(text) for text in self.peer.texts]
+        assert all(event["type"] == PLAYOUT_STOPPED and event["event_id"] for event in told)
+        return [(event["rtp_timestamp"] - self.peer.first_timestamp) & 0xFFFFFFFF for event in told]
 
     def connect(self) -> None:
         self.leg.answer()
@@ -107,25 +119,101 @@ def test_it_is_answered_when_accepted_and_connected(first: str) -> None:
 def test_what_is_played_goes_out_in_packets_and_marks_are_told() -> None:
     bench = Bench()
     bench.connect()
-    bench.leg.downlink.playout.play(tone(500, 60, 16000), Mark(3), last=True)
+    bench.play(60, 3, last=True)
     bench.tick(20)
-    assert bench.peer.timestamps == [960 * k for k in range(20)]
+    assert bench.peer.timestamps == [960 * k for k in range(22)]
     assert [m.mark for m in bench.of(wire.PlayStarted)] == [3]
     assert [(m.mark, m.played_ms) for m in bench.of(wire.PlayFinished)] == [(3, 60)]
+
+
+def test_the_stream_begins_with_the_first_words() -> None:
+    bench = Bench()
+    bench.play(500, 3)
+    assert bench.peer.timestamps == []
+    bench.connect()
+    assert bench.peer.timestamps == [0, 960], "what was said before it stood goes out at once"
+    assert [m.mark for m in bench.of(wire.PlayStarted)] == [3]
+    bench.tick(2)
+    assert bench.peer.timestamps == [0, 960, 1920, 2880]
+
+
+def test_the_first_words_do_not_wait_behind_silence() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.tick(3)
+    assert bench.peer.timestamps == []
+    bench.play(20, 3)
+    assert bench.peer.timestamps == [], "a browser would not play so little"
+    bench.play(20, 3)
+    assert bench.peer.timestamps == [0, 960]
+
+
+def test_who_has_nothing_to_say_sends_silence() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.tick(20)
+    assert 14 <= len(bench.peer.timestamps) <= 17
+    sent = len(bench.peer.timestamps)
+    bench.play(500, 3)
+    assert len(bench.peer.timestamps) == sent, "a stream that runs goes by the clock"
 
 
 def test_a_flush_stops_it_and_says_how_much_was_heard() -> None:
     bench = Bench()
     bench.connect()
-    bench.leg.downlink.playout.play(tone(500, 1000, 16000), Mark(3))
+    bench.play(1000, 3)
     bench.tick(10)
     bench.leg.flush(41)
     (flushed,) = bench.of(wire.Flushed)
     assert (flushed.request, flushed.mark) == (41, 3)
-    assert flushed.played_ms == pytest.approx(200, abs=5)
+    assert flushed.played_ms == pytest.approx(240, abs=5)
     bench.tick(20)
     assert bench.leg.downlink.playout.drained
-    assert bench.peer.packets_sent == 30, "silence goes on being sent"
+    assert bench.peer.packets_sent == 32, "silence goes on being sent"
+
+
+@pytest.mark.parametrize("stop", ["pause", "flush"])
+def test_the_page_is_told_from_where_on_there_is_silence(stop: str) -> None:
+    bench = Bench()
+    bench.connect()
+    bench.peer.channel_open = True
+    bench.play(1000, 3)
+    bench.tick(10)
+    bench.leg.pause() if stop == "pause" else bench.leg.flush(41)
+    assert bench.ends_of_sound() == [960 * 12]
+    bench.tick()
+    assert bench.peer.timestamps[-1] == 960 * 12, "the first packet without"
+
+
+def test_the_page_is_told_once_and_only_of_sound() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.peer.channel_open = True
+    bench.tick(10)
+    bench.leg.pause()
+    bench.leg.resume()
+    assert bench.ends_of_sound() == [], "nothing was said yet"
+    bench.play(200, 3)
+    bench.tick(5)
+    bench.leg.pause()
+    bench.leg.flush(1)
+    assert len(bench.ends_of_sound()) == 1
+    bench.tick(40)
+    bench.leg.flush(2)
+    assert len(bench.ends_of_sound()) == 1
+    bench.play(200, 4)
+    bench.tick(3)
+    bench.peer.channel_open = False
+    bench.leg.flush(3)
+    assert len(bench.ends_of_sound()) == 1
+
+
+def test_a_page_of_a_call_that_only_rings_is_told_nothing() -> None:
+    bench = Bench()
+    bench.peer.channel_open = True
+    bench.play(500, 3)
+    bench.leg.flush(1)
+    assert bench.peer.texts == []
 
 
 def test_what_the_peer_says_is_heard_with_the_next_tick() -> None:
@@ -142,7 +230,7 @@ def test_what_the_peer_says_is_heard_with_the_next_tick() -> None:
 async def test_a_drain_lets_the_audio_end_first() -> None:
     bench = Bench()
     bench.connect()
-    bench.leg.downlink.playout.play(tone(500, 200, 16000), Mark(1), last=True)
+    bench.play(200, 1, last=True)
     bench.leg.hangup(480, "done", drain=True)
     bench.tick(10)
     assert not bench.gone
@@ -215,8 +303,8 @@ def test_texts_beyond_the_limit_are_dropped_and_counted() -> None:
 async def test_quality_is_told_and_loss_brings_more_fec() -> None:
     bench = Bench()
     bench.connect()
-    bench.leg.downlink.playout.play(tone(500, 4000, 16000), Mark(1))
-    bench.tick(100)
+    bench.play(4000, 1)
+    bench.tick(98)
     bench.peer.report = FarReport(lost=30, jitter_ms=4.25, rtt_ms=31.0)
     await bench.leg.each_second()
     (quality,) = bench.of(wire.Quality)
