@@ -5,11 +5,13 @@
 Calls, per agent (`tone` is a service whose answer is loud from its first sample; `bot` is the embedded one,
 whose greeting begins softly), in the steps of a call:
 
-    click → microphone open → offer leaves (POST) → answer → ICE → DTLS → first packet → heard
+    click → offer leaves (POST) → answer → ICE → DTLS → first packet → heard
 
-"heard" is the first stretch of 128 samples above -45 dBFS that the page gets of the agent's track, after
-jitter buffer and decoder. The goal counts from the offer: from then on media is asked for, and before it the
-browser opens the microphone, whoever is called.
+"click" is the browser's event on the button, of a user who has let the page use the microphone before (it
+is opened meanwhile). "heard" is the first stretch of 128 samples above -45 dBFS that the page gets of the
+agent's track, after jitter buffer, decoder and whatever the page does to it; what the sound device holds
+comes on top, and is the same for all sound of the machine. The goal is met by click → heard; offer → heard
+is what it was compared with while the page opened the microphone first.
 
 Interruptions: the microphone is a file with words every few seconds; counted are those that begin while the
 bot is heard. From the first loud stretch of the microphone's track, after the browser's own processing, to
@@ -47,7 +49,7 @@ HEARD_P50_MS: Final = 60.0
 SILENT_P95_MS: Final = 150.0
 
 _EAR: Final = (Path(__file__).parent / "page_ear.js").read_text()
-_STEPS: Final = ("click", "microphone", "offered", "answered", "ice", "connected", "first packet", "heard")
+_STEPS: Final = ("click", "offered", "answered", "ice", "connected", "first packet", "heard")
 _PTIME_MS: Final = 20.0
 _LEAD_S: Final = 3.0
 _EVERY_S: Final = 5.0
@@ -110,10 +112,11 @@ async def hang_up(page: Page, gateway: GatewayProcess, began: int) -> str:
 
 async def call(browser: Browser, gateway: GatewayProcess, agent: str) -> dict[str, float]:
     """One call until it is heard: milliseconds from the click to each step."""
-    context = await browser.new_context(bypass_csp=True)
+    context = await browser.new_context(bypass_csp=True, permissions=["microphone"])
     try:
         page, began = await context.new_page(), len(gateway.log)
         await dial(page, gateway, agent)
+        await page.wait_for_function("callSteps.microphone", polling=50)
         steps: dict[str, float] = await page.evaluate("callSteps")
         rows: list[Row] = await page.evaluate("callSound")
         inbound: dict[str, Any] = await page.evaluate("inbound()")
@@ -125,7 +128,7 @@ async def call(browser: Browser, gateway: GatewayProcess, agent: str) -> dict[st
     heard_ms = first_heard_ms(rows)
     assert heard_ms is not None
     steps["heard"] = heard_ms
-    return {name: steps[name] - steps["click"] for name in _STEPS}
+    return {name: steps[name] - steps["click"] for name in (*_STEPS, "microphone")}
 
 
 async def interrupt(browser: Browser, gateway: GatewayProcess, length_s: float) -> Talk:
@@ -168,8 +171,11 @@ def show_calls(console: Console, agent: str, calls: Sequence[dict[str, float]]) 
         took = percentiles([each[step] - each[before] for each in calls])
         table.add_row(f"{before} → {step}", took, percentiles([each[step] for each in calls]))
     console.print(table)
-    heard = [each["heard"] - each["offered"] for each in calls]
-    console.print(f"offered → heard: {percentiles(heard)} ms (goal: p50 {HEARD_P50_MS:.0f})\n")
+    heard = [each["heard"] for each in calls]
+    offered = [each["heard"] - each["offered"] for each in calls]
+    console.print(f"click → heard: {percentiles(heard)} ms (goal: p50 {HEARD_P50_MS:.0f})")
+    microphone = percentiles([each["microphone"] for each in calls])
+    console.print(f"offered → heard: {percentiles(offered)} ms; click → microphone open: {microphone} ms\n")
     return float(np.percentile(heard, 50))
 
 

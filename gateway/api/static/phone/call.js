@@ -1,15 +1,24 @@
 /** One call: microphone, peer connection and the event channel, in OpenAI's Realtime WebRTC flow. */
 
+import { Hush } from "./hush.js";
 import { RefusedError, reason } from "./page.js";
+import { take } from "./spare.js";
 
 const CALLS = new URL("../v1/realtime/calls", import.meta.url);
 
-const CHANNEL = "oai-events";
-
 const CONNECT_WITHIN_MS = 15_000;
 
+const STOPPED = "gateway.playout.stopped";
+
+/** Known ahead, for the question takes time; a browser that does not know counts as one that has to ask. */
+let permission = null;
+navigator.permissions
+  ?.query({ name: "microphone" })
+  .then((status) => (permission = status))
+  .catch(() => {});
+
 /**
- * Dispatches `answered` when `far` is there; `connected`; `said` with `detail` = an event of the gateway; and
+ * Dispatches `answered` when `far` is there; `connected`, with the microphone open; `said` with `detail` = an event of the gateway; and
  * once, at the end, `ended` with `detail` = the reason as a sentence.
  */
 export class Call extends EventTarget {
@@ -17,9 +26,12 @@ export class Call extends EventTarget {
   own = null;
   far = null;
 
-  #connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
-  #channel = this.#connection.createDataChannel(CHANNEL);
+  #side = take();
+  #connection = this.#side.connection;
+  #channel = this.#side.channel;
+  #hush = new Hush(this.#side.receiver);
   #key;
+  #muted = false;
   #location = null;
   #over = false;
   #timer = 0;
@@ -48,21 +60,35 @@ export class Call extends EventTarget {
    */
   async dial(whom) {
     try {
-      this.own = await navigator.mediaDevices.getUserMedia({
-        audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
-      });
-      for (const track of this.own.getAudioTracks()) this.#connection.addTrack(track, this.own);
-      await this.#connection.setLocalDescription();
-      const answer = await this.#signal(whom);
-      if (this.#over) return;
-      await this.#connection.setRemoteDescription({ type: "answer", sdp: answer });
-      this.#timer = setTimeout(() => this.#connectTimedOut(), CONNECT_WITHIN_MS);
+      // Nobody is called before the microphone may be used; it is opened while the call is on its way.
+      if (permission?.state !== "granted") await this.#openMicrophone();
+      await this.#side.ready;
+      await Promise.all([this.#connect(whom), this.own ?? this.#openMicrophone()]);
     } catch (error) {
       if (this.#over) return;
       this.#over = true;
-      this.#letGo();
+      this.#letGo(this.#farewell());
       throw error;
     }
+  }
+
+  async #connect(whom) {
+    const answer = await this.#signal(whom);
+    if (this.#over) return;
+    await this.#connection.setRemoteDescription({ type: "answer", sdp: answer });
+    this.#timer = setTimeout(() => this.#connectTimedOut(), CONNECT_WITHIN_MS);
+  }
+
+  async #openMicrophone() {
+    const own = await navigator.mediaDevices.getUserMedia({
+      audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+    });
+    const [track] = own.getAudioTracks();
+    if (this.#over) return track.stop();
+    track.enabled = !this.#muted;
+    await this.#side.sender.replaceTrack(track);
+    this.own = own;
+    this.#tellConnected();
   }
 
   /** End the call, also while the page is going away. */
@@ -78,12 +104,13 @@ export class Call extends EventTarget {
   }
 
   set muted(muted) {
+    this.#muted = muted;
     for (const track of this.own?.getAudioTracks() ?? []) track.enabled = !muted;
   }
 
   /** Press a key: as an RTP event if the gateway takes those, else over the event channel. */
   press(digit) {
-    const dtmf = this.#connection.getSenders().find((sender) => sender.track?.kind === "audio")?.dtmf;
+    const { dtmf } = this.#side.sender;
     if (dtmf?.canInsertDTMF) dtmf.insertDTMF(digit, 160, 70);
     else this.send({ type: "gateway.dtmf", digit });
   }
@@ -95,9 +122,9 @@ export class Call extends EventTarget {
 
   /** Send no more than the gateway says the network carries. The codec's packet time is the browser's own. */
   async tune({ max_bitrate_bps: bitrate }) {
-    const sender = this.#connection.getSenders().find((each) => each.track?.kind === "audio");
-    const parameters = sender?.getParameters();
-    if (!parameters?.encodings?.length || !Number.isInteger(bitrate)) return;
+    const { sender } = this.#side;
+    const parameters = sender.getParameters();
+    if (!parameters.encodings?.length || !Number.isInteger(bitrate)) return;
     for (const encoding of parameters.encodings) encoding.maxBitrate = bitrate;
     await sender.setParameters(parameters);
   }
@@ -140,12 +167,16 @@ export class Call extends EventTarget {
     const state = this.#connection.connectionState;
     if (state === "connected") {
       clearTimeout(this.#timer);
-      this.dispatchEvent(new Event("connected"));
+      this.#tellConnected();
     } else if (state === "failed") {
       this.#finish("The connection was lost.", this.#farewell());
     } else if (state === "closed") {
       this.#finish("The other side hung up.");
     }
+  }
+
+  #tellConnected() {
+    if (this.connected && this.own !== null) this.dispatchEvent(new Event("connected"));
   }
 
   #connectTimedOut() {
@@ -154,6 +185,7 @@ export class Call extends EventTarget {
 
   #told(text) {
     const event = JSON.parse(text);
+    if (event.type === STOPPED) this.#hush.until(event.rtp_timestamp);
     this.dispatchEvent(new CustomEvent("said", { detail: event }));
   }
 
@@ -167,6 +199,7 @@ export class Call extends EventTarget {
 
   async #letGo(told = null) {
     clearTimeout(this.#timer);
+    this.#hush.release();
     for (const track of this.own?.getTracks() ?? []) track.stop();
     await told;
     this.#connection.close();

@@ -3,6 +3,7 @@
 import { Conversation } from "./conversation.js";
 import { Desk } from "./desk.js";
 import { $, show } from "./page.js";
+import { prepare } from "./spare.js";
 import { Transcript } from "./transcript.js";
 
 const transcript = new Transcript($("transcript"));
@@ -38,6 +39,7 @@ function over(conversation) {
   desk.released();
   desk.engaged = false;
   enable();
+  prepare();
 }
 
 function askForKey() {
@@ -109,6 +111,11 @@ $("keypad").addEventListener("keydown", (event) => {
 });
 
 addEventListener("pagehide", () => active?.hangUp());
+
+prepare();
+
+// A page may have been in the background for long.
+document.addEventListener("visibilitychange", () => document.hidden || active || prepare());
 
 $("key").addEventListener("change", () => tryTo(listAgents));
 
