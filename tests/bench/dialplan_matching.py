@@ -3,8 +3,8 @@
     python -m tests.bench.dialplan_matching --routes 10000 --calls 20000
 
 The plan is a large site's: single numbers, blocks of ten, beginnings, some with callers, hours, trunks
-and lists, and a last route for everything. Times are of the processor, so that others on the machine do
-not count. Exit status 1 when the p99 of a call is above --max-p99-ms.
+and lists, and a last route for everything. Exit status 1 when the p99 of a call's processor time, in which
+others on the machine do not count, is above --max-p99-ms.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import random
 import statistics
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -67,20 +68,38 @@ def _conditions(number: int, chance: random.Random, vip: NumberCondition) -> Con
             return Conditions(to=to)
 
 
-def measure(dialplan: Dialplan, calls: int, chance: random.Random) -> list[float]:
-    """Milliseconds of the processor for each call, every one with numbers of its own."""
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Milliseconds for each call, ascending."""
+
+    processor_ms: list[float]
+    wall_ms: list[float]
+
+
+def measure(dialplan: Dialplan, calls: int, chance: random.Random) -> Took:
+    """Let the plan decide about calls, every one with numbers of its own."""
     at = datetime(2026, 11, 23, 9, tzinfo=UTC)
     routes = len(dialplan.routes)
-    took_ms = []
+    processor_ms, wall_ms = [], []
     for _ in range(calls):
         to = f"030{chance.randrange(routes):07}" if chance.random() < 0.9 else f"031{chance.randrange(10**7)}"
         caller = f"+4917{chance.randrange(10**9):09}"
         facts = CallFactsView("sip", "inbound", to, caller, "pbx")
-        began = time.thread_time_ns()
+        began, began_wall = time.thread_time_ns(), time.perf_counter_ns()
         decision = dialplan.decide(facts, at)
-        took_ms.append((time.thread_time_ns() - began) / 1e6)
+        ended_wall, ended = time.perf_counter_ns(), time.thread_time_ns()
+        processor_ms.append((ended - began) / 1e6)
+        wall_ms.append((ended_wall - began_wall) / 1e6)
         assert decision.taken
-    return took_ms
+    return Took(sorted(processor_ms), sorted(wall_ms))
+
+
+def _said(what: str, took_ms: list[float]) -> str:
+    p99 = took_ms[int(len(took_ms) * 0.99)]
+    return (
+        f"{what}: mean {statistics.fmean(took_ms):.3f} ms, p50 {statistics.median(took_ms):.3f} ms, "
+        f"p99 {p99:.3f} ms, max {took_ms[-1]:.3f} ms\n"
+    )
 
 
 def main() -> int:
@@ -91,12 +110,10 @@ def main() -> int:
     parser.add_argument("--max-p99-ms", type=float, default=1.0)
     wanted = parser.parse_args()
     chance = random.Random(1)
-    took_ms = sorted(measure(plan(wanted.routes, chance), wanted.calls, chance))
-    p99 = took_ms[int(len(took_ms) * 0.99)]
-    sys.stdout.write(
-        f"{wanted.routes} routes, {wanted.calls} calls: mean {statistics.fmean(took_ms):.3f} ms, "
-        f"p50 {statistics.median(took_ms):.3f} ms, p99 {p99:.3f} ms, max {took_ms[-1]:.3f} ms\n"
-    )
+    took = measure(plan(wanted.routes, chance), wanted.calls, chance)
+    sys.stdout.write(f"{wanted.routes} routes, {wanted.calls} calls\n")
+    sys.stdout.write(_said("processor time", took.processor_ms) + _said("wall clock", took.wall_ms))
+    p99 = took.processor_ms[int(len(took.processor_ms) * 0.99)]
     return 0 if p99 <= wanted.max_p99_ms else 1
 
 
