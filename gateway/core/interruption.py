@@ -32,6 +32,8 @@ _FAINT: Final = 0.07
 _CLEAR_FRAMES: Final = 4
 _LIKELY: Final = 0.15
 _LIKELY_FRAMES: Final = 3
+_ECHO_S: Final = 0.36
+"""An echo is heard so long after the agent has paused: the ways there and back and the buffers."""
 _STILL_S: Final = 0.07
 """Speech goes on if its last loud frame is not older."""
 _RECHECK_FRAMES: Final = 3
@@ -124,7 +126,10 @@ class Interruption:
             return _NOTHING
         settled = (burst.confirmed and burst.sure) or not burst.wants_opinion
         found = None if settled else self._evidence.consult(burst)
-        if self._stage is _Stage.TAKEN or not self._rules.gateway_decides or now < self._protected_until_s:
+        if self._stage is _Stage.TAKEN or not self._rules.gateway_decides:
+            return _NOTHING
+        if now < self._protected_until_s:
+            burst.no_echo = burst.confirmed and burst.duration_s >= self._rules.min_words_s
             return _NOTHING
         if self._rules.action is OnInterruption.PAUSE:
             return self._pause(burst.onset_s, now) if self._worth_a_pause(burst, found, now) else _NOTHING
@@ -164,7 +169,9 @@ class Interruption:
                 return _NOTHING
             burst.futile = True
             return self._resume("noise", now)
-        if burst.last_loud_s - self._began_to_speak(burst) >= self._rules.min_words_s:
+        if self._outlasts_echo(burst) and (
+            burst.last_loud_s - self._began_to_speak(burst) >= self._rules.min_words_s
+        ):
             return self._take(self._onset_s)
         if waited_s < DECIDE_S - FRAME_S / 2:
             return _NOTHING
@@ -201,6 +208,11 @@ class Interruption:
         """The burst's onset, or that of one shortly before; to join it, it must be more than a click."""
         joined = self._follows_words(burst) and burst.duration_s >= _GUARD_S
         return self._earlier_onset_s if joined else burst.onset_s
+
+    def _outlasts_echo(self, burst: Burst) -> bool:
+        """Whether it went on where an echo of the agent would have died away."""
+        burst.no_echo = burst.no_echo or burst.last_loud_s - self._paused_at_s >= _ECHO_S
+        return burst.no_echo or self._follows_words(burst)
 
     def _follows_words(self, burst: Burst) -> bool:
         """Whether confirmed speech was heard shortly before."""

@@ -76,6 +76,8 @@ class Burst:
     """The latest ones as bits, 1 for speech."""
     futile: bool = False
     """It paused the agent already, for nothing."""
+    no_echo: bool = False
+    """It went on while the agent paused."""
     against: int = 0
     """The latest opinions as bits, 1 for far from speech."""
     tones: int = 0

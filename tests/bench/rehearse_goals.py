@@ -25,13 +25,15 @@ TAKEN = 0.8
 
 
 def rehearse(script: str, calls: int, seed: int, out: Path) -> dict[str, Any]:
-    """One rehearsal's report."""
+    """One rehearsal's report. Ends the program if there is none: the gateway did not start, say."""
+    written = out / "report.json"
+    written.unlink(missing_ok=True)
     command = [sys.executable, "-m", "gateway", "rehearse", "--calls", str(calls), "--at-once", str(calls)]
     command += ["--script", script, "--seed", str(seed), "--thresholds", str(GOALS), "--out", str(out)]
     done = subprocess.run(command, check=False)
-    if done.returncode not in (0, 1):
-        raise SystemExit(done.returncode)
-    report: dict[str, Any] = json.loads((out / "report.json").read_text())
+    if done.returncode not in (0, 1) or not written.exists():
+        raise SystemExit(done.returncode or 1)
+    report: dict[str, Any] = json.loads(written.read_text())
     return report
 
 
