@@ -56,22 +56,6 @@ class Dialler(Protocol):
         """The address by which a phone calls a target itself. Raises `NotReachedError`."""
 
 
-class NoDialler:
-    """For a gateway that can call nobody."""
-
-    async def reach(self, target: str, about: RingAbout, admit: Callable[[Leg], Party]) -> Party:
-        """Always raises."""
-        raise NotReachedError("unreachable", "this gateway cannot call anybody")
-
-    def line_again(self, user: str, ring_id: str, leg: Leg) -> PersonLine | None:
-        """Nobody."""
-        return None
-
-    def refer_uri(self, target: str) -> str:
-        """Always raises."""
-        raise NotReachedError("not_allowed", "this gateway can transfer to nobody")
-
-
 _WORST_FIRST: tuple[DialFault, ...] = ("not_allowed", "unreachable", "refused", "no_answer", "busy")
 """When several failed in different ways, the last of these that occurred is the result: it tells most."""
 

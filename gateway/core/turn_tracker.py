@@ -39,11 +39,6 @@ class TurnTracker:
         self._noise_is_speech = True
 
     @property
-    def speaking(self) -> bool:
-        """Whether the caller speaks, for certain."""
-        return self._speaking
-
-    @property
     def paused(self) -> bool:
         """Whether the agent waits for a decision."""
         return self._interruption.paused

@@ -54,16 +54,6 @@ class TurnTaking:
         """What the first stage says of the last frame."""
 
     @property
-    def caller_speaking(self) -> bool:
-        """Whether the caller speaks, for certain."""
-        return self._tracker.speaking
-
-    @property
-    def agent_paused(self) -> bool:
-        """Whether the last `PauseBot` waits for its `ResumeBot` or `BargeIn`."""
-        return self._tracker.paused
-
-    @property
     def agent_ahead_s(self) -> float:
         """What the agent has still to say, as far as it has come."""
         return self._tracker.echo.ahead_frames * FRAME_S

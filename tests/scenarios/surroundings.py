@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.backends import contract as ai
 from gateway.calls.agent_link import Breakers
-from gateway.calls.dialling import Dialler, NoDialler
+from gateway.calls.dialling import Dialler
 from gateway.calls.line.ladders import Ladders
 from gateway.calls.parts import CallSettings
 from gateway.calls.queues import CallQueues
@@ -22,6 +22,7 @@ from gateway.dialplan.loader import load_dialplan
 from gateway.dialplan.runtime import HttpReply, HttpRequest, Prompt, Say
 from gateway.dialplan.surroundings import surroundings_of
 from gateway.media.sounds import SoundError
+from tests.scenarios.telephones import NoDialler
 from tests.sounds import steady
 
 APOLOGY = 3000

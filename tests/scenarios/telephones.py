@@ -14,6 +14,22 @@ from gateway.legs.people.line import PersonLine
 from tests.sounds import samples, steady
 
 
+class NoDialler:
+    """Implements `Dialler` for a gateway that can call nobody."""
+
+    async def reach(self, target: str, about: RingAbout, admit: Callable[[Leg], Party]) -> Party:
+        """Always raises."""
+        raise NotReachedError("unreachable", "this gateway cannot call anybody")
+
+    def line_again(self, user: str, ring_id: str, leg: Leg) -> PersonLine | None:
+        """Nobody."""
+        return None
+
+    def refer_uri(self, target: str) -> str:
+        """Always raises."""
+        raise NotReachedError("not_allowed", "this gateway can transfer to nobody")
+
+
 @dataclass(frozen=True, slots=True)
 class Habit:
     """How somebody takes calls."""

@@ -23,10 +23,6 @@ _SURE: Final = 0.5
 """Least confidence of a figure that is written down."""
 _SAMPLES_PER_MS: Final = 48
 """Browsers count at 48 kHz."""
-_HOPELESS: Final = ResortSettings(
-    steps=("tell_caller", "slow_agent", "confirm_by_dtmf", "offer_callback", "transfer")
-)
-"""What is done each time is the dialplan's business."""
 
 
 class LineCare:
@@ -49,7 +45,7 @@ class LineCare:
         self._clock = clock
         self._trunk = trunk
         self._on_hopeless = on_hopeless
-        self._resorts = LastResorts(_HOPELESS)
+        self._resorts = LastResorts(ResortSettings())
         self._steering: Steering | None = None
         self._received: QualityMonitor | None = None
         self._sent: QualityMonitor | None = None

@@ -1,26 +1,24 @@
-"""What is left when no rung helps: tell the caller, speak more slowly, call back, a human. Pure.
+"""When no rung helps: says, a few times at most, that something else has to be done. Pure.
 
-The steps and their order come from the dialplan; each happens once per call at most.
+What that is each time (tell the caller, offer a call back, a human) is the dialplan's business.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-ResortStep = Literal["tell_caller", "slow_agent", "confirm_by_dtmf", "offer_callback", "transfer"]
 
 
 @dataclass(frozen=True, slots=True)
 class ResortSettings:
     """When to give up on the network."""
 
-    steps: tuple[ResortStep, ...] = ()
+    times: int = 5
+    """In one call."""
     mos_below: float = 2.6
     """Nearly all callers are dissatisfied (G.107 Annex B)."""
     after_s: float = 10.0
     """Of such quality with no rung left."""
     between_s: float = 15.0
-    """From one step to the next."""
+    """From one time to the next."""
 
 
 class LastResorts:
@@ -28,20 +26,25 @@ class LastResorts:
 
     def __init__(self, settings: ResortSettings) -> None:
         self._settings = settings
-        self._left = list(settings.steps)
+        self._left = settings.times
         self._hopeless_since: float | None = None
-        self._stepped_at: float | None = None
+        self._told_at: float | None = None
 
-    def handle(self, stuck: bool, scores: Sequence[float], now: float) -> list[ResortStep]:
-        """Once a second. stuck: a ladder of the leg has nothing left; scores: MOS of its directions."""
-        if not stuck or min(scores, default=5.0) >= self._settings.mos_below:
+    def handle(self, stuck: bool, scores: Sequence[float], now: float) -> bool:
+        """Whether it is time; once a second.
+
+        stuck: a ladder of the leg has nothing left. scores: MOS of its directions.
+        """
+        settings = self._settings
+        if not stuck or min(scores, default=5.0) >= settings.mos_below:
             self._hopeless_since = None
-            return []
+            return False
         if self._hopeless_since is None:
             self._hopeless_since = now
-        waited = now - self._hopeless_since >= self._settings.after_s
-        spaced = self._stepped_at is None or now - self._stepped_at >= self._settings.between_s
+        waited = now - self._hopeless_since >= settings.after_s
+        spaced = self._told_at is None or now - self._told_at >= settings.between_s
         if not (self._left and waited and spaced):
-            return []
-        self._stepped_at = now
-        return [self._left.pop(0)]
+            return False
+        self._told_at = now
+        self._left -= 1
+        return True
