@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from gateway.cards.sip.round_trip import NO_ROUND_TRIP, RttStat
 from gateway.errors import GatewayError
 
 CallState = Literal["calling", "incoming", "early", "connecting", "confirmed", "disconnected"]
@@ -99,6 +100,7 @@ class StreamQuality:
     """Runs of consecutive losses."""
     rx_concealed_ms: float = 0.0
     """Made up by the decoder where a packet was missing when its turn came."""
+    rtt: RttStat = NO_ROUND_TRIP
 
 
 class CallHandler(Protocol):

@@ -16,6 +16,7 @@ from gateway.cards.sip.contract import (
 from gateway.cards.sip.counters import LegCounters, StallWatch, TransferWatch
 from gateway.cards.sip.ear import Ear
 from gateway.cards.sip.hold import HoldWish
+from gateway.cards.sip.round_trip import RoundTrip
 from gateway.core.audio import PcmFormat
 from gateway.core.ids import LegId
 from gateway.core.playout import MarkStarted, Playout
@@ -125,6 +126,7 @@ class Leg:
         self._offer: Literal["", "hold", "tier"] = ""
         """What we have offered and the far end has not answered."""
         self._counters = LegCounters()
+        self._round_trip = RoundTrip()
         self._watch = StallWatch(context.rtp_timeout_s, context.clock())
         self._held_watch = StallWatch(HELD_TIMEOUT_S, context.clock())
         port.hear, port.speak = self._ear.hear, self.playout.next_frame
@@ -371,6 +373,8 @@ class Leg:
             self._call.answer(status if status >= 300 else 480, reason, headers)
 
     def _quality(self, totals: StreamQuality) -> wire.Quality:
+        self._round_trip.read(totals.rtt)
+        rtt_ms = self._round_trip.rtt_ms
         return wire.Quality(
             leg=self._id,
             rx_packets=totals.rx_packets,
@@ -381,7 +385,7 @@ class Leg:
             tx_packets=totals.tx_packets,
             tx_lost=totals.tx_lost,
             tx_jitter_ms=totals.tx_jitter_ms,
-            rtt_ms=-1.0,
+            rtt_ms=-1.0 if rtt_ms is None else rtt_ms,
             underruns=self.playout.underruns,
             playout_dropped_ms=self.playout.overflow_ms,
             rx_loss_runs=totals.rx_loss_runs,

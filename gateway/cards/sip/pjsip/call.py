@@ -20,6 +20,7 @@ from gateway.cards.sip.contract import (
 from gateway.cards.sip.digits import DigitCollector
 from gateway.cards.sip.pjsip.native import pj
 from gateway.cards.sip.pjsip.port import PcmPort
+from gateway.cards.sip.round_trip import RttStat
 from gateway.cards.sip.sdp import codec_name, codecs, rtp_clock_hz, with_codec_alone
 
 _STATES: Final[dict[int, CallState]] = {
@@ -325,7 +326,7 @@ class SipCall:
             stat = call.getStreamStat(call.audio_index)  # `rtcp` and `jbuf` point into it
         except pj.Error:
             return None
-        rx, tx = stat.rtcp.rxStat, stat.rtcp.txStat
+        rx, tx, rtt = stat.rtcp.rxStat, stat.rtcp.txStat, stat.rtcp.rttUsec
         return StreamQuality(
             rx_packets=int(rx.pkt),
             rx_lost=int(rx.loss),
@@ -338,4 +339,5 @@ class SipCall:
             tx_jitter_ms=int(tx.jitterUsec.last) / 1000,
             rx_loss_runs=int(rx.lossPeriodUsec.n),
             rx_concealed_ms=float(stat.jbuf.lost) * self.frame_ms,
+            rtt=RttStat(int(rtt.n), int(rtt.last), int(rtt.mean)),
         )
