@@ -235,7 +235,7 @@ class AgentLink:
             self.on_interrupted()
             now = self._clock()
             steady = not self._again or (self._opened_at is not None and now - self._opened_at >= _STEADY_S)
-            self._handle(SessionLost(error.retryable and steady), error)
+            self._handle(SessionLost(error.retryable and steady, error.kind == "protocol"), error)
         self._events.post(BackendSettled())
 
     def _fault(self, agent: str, error: ai.BackendError) -> None:

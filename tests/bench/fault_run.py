@@ -230,7 +230,11 @@ def run(plan: Plan) -> list[Told]:
         children(*(("tests.bench.slow_link", "--to", str(each.port)) for each in services)) as links,
     ):
         directory = Path(name)
-        config = _config(plan, directory, [link.port for link in links], standby.port)
+        first = [
+            link.port if fault == "slowed" else each.port
+            for fault, each, link in zip(plan.faults, services, links, strict=True)
+        ]
+        config = _config(plan, directory, first, standby.port)
         with started_gateway(config, directory) as gateway, Loop() as loop:
             aims = [
                 Aim(gateway.target, HOST, fault, gateway.pid, _START_S, gateway.alive)

@@ -11,6 +11,7 @@ line: `corrupt` makes it send rubbish at once, and in the place of answers. Leav
 import argparse
 import asyncio
 import base64
+import contextlib
 import sys
 from collections.abc import Callable
 from itertools import count
@@ -179,9 +180,10 @@ class Service:
         writing = asyncio.create_task(_write(request, socket, outbox))
         try:
             outbox.put_nowait('{"type":"session.created","event_id":"event_0","session":{}}')
-            async for message in socket:
-                if message.type is WSMsgType.TEXT:
-                    session.handle(message.data)
+            with contextlib.suppress(ConnectionResetError):  # the gateway has left
+                async for message in socket:
+                    if message.type is WSMsgType.TEXT:
+                        session.handle(message.data)
         finally:
             self._sessions.discard(session)
             session.close()

@@ -112,8 +112,8 @@ class Unsteered:
     def on_reports(
         self, received: QualityReport, sent: QualityReport | None, now: float, *, busy: bool
     ) -> None:
-        """As `Steering` says. A line that is dead is dead without a ladder, too."""
-        self.stuck = received.stalled and not busy
+        """As `Steering` says. Without a ladder there is never anything left to be done."""
+        self.stuck = not busy
 
 
 class PhoneSteering:

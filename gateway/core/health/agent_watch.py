@@ -85,6 +85,8 @@ class SessionLost:
     """The session is over, unasked."""
 
     retryable: bool
+    rubbish: bool = False
+    """The service sent what it should not: it is opened again only if there is nothing better."""
 
 
 Happening = Literal["reconnected", "reconnect_failed", "standby_ready", "standby_failed"]
@@ -106,6 +108,8 @@ class AgentWatch:
         self._lost = False
         self._frozen = False
         self._reconnecting = False
+        self._worth_a_try = False
+        """The lost session could be opened again, if no standby can be had."""
         self._failing_since: float | None = None
         self._ill_since: float | None = None
         self._well_since = now
@@ -125,9 +129,12 @@ class AgentWatch:
         match event:
             case AgentReading():
                 return self._read(event, now)
-            case SessionLost(retryable=retryable):
+            case SessionLost(retryable=retryable, rubbish=rubbish):
                 self._lost = True
-                return self._fail(now, reconnect=retryable) + self._advance(now)
+                replaceable = self._standby != "none" or self._standbys_left > 0
+                self._worth_a_try = retryable and rubbish and replaceable
+                reconnect = retryable and not self._worth_a_try
+                return self._fail(now, reconnect=reconnect) + self._advance(now)
             case "reconnected":
                 return self._restored(now) if self._reconnecting else []
             case "reconnect_failed":
@@ -136,7 +143,7 @@ class AgentWatch:
                 self._standby = "ready" if self._standby == "warming" else self._standby
             case "standby_failed":
                 self._standby = "none"
-                return self._warm() + self._advance(now) if self.failing else []
+                return self._next_best() + self._advance(now) if self.failing else []
             case _:
                 assert_never(event)
         return self._advance(now)
@@ -206,6 +213,14 @@ class AgentWatch:
         self._standby = "warming"
         self._standbys_left -= 1
         return ["warm_standby"]
+
+    def _next_best(self) -> list[AgentStep]:
+        """A standby could not be had."""
+        steps = self._warm()
+        if not steps and self._worth_a_try:
+            self._worth_a_try, self._reconnecting = False, True
+            steps = ["reconnect"]
+        return steps
 
     def _relax(self, now: float) -> list[AgentStep]:
         well_s = now - self._well_since

@@ -196,6 +196,17 @@ def test_the_standby_does_not_wait_for_what_cannot_come_back(call: Call) -> None
     assert call.tell("standby_ready") == ["take_standby", "stop_filler"]
 
 
+def test_a_service_that_sends_rubbish_is_replaced_at_once_and_opened_again_only_at_last() -> None:
+    call = Call(standbys=2, can_narrow=False)
+    assert call.tell(SessionLost(True, rubbish=True)) == ["play_filler", "warm_standby"]
+    assert call.tell("standby_ready") == ["take_standby", "stop_filler"]
+    assert call.tell(SessionLost(True, rubbish=True)) == ["play_filler", "warm_standby"]
+    assert call.tell("standby_failed") == ["reconnect"]
+    assert call.tell("reconnected") == ["stop_filler"]
+    assert call.tell(SessionLost(True, rubbish=True)) == ["play_filler", "reconnect"], "there is nothing else"
+    assert call.tell("reconnect_failed") == ["give_up"]
+
+
 def test_the_next_fallback_is_tried_when_one_fails() -> None:
     call = Call(standbys=2, can_narrow=False)
     assert call.tell(SessionLost(False)) == ["play_filler", "warm_standby"]
@@ -229,7 +240,7 @@ readings = st.builds(
     unanswered_s=st.sampled_from([0.0, 0.5, 2.0]),
     starved_ms=st.just(0.0),
 )
-events = readings | st.builds(SessionLost, st.booleans()) | st.sampled_from(HAPPENINGS)
+events = readings | st.builds(SessionLost, st.booleans(), st.booleans()) | st.sampled_from(HAPPENINGS)
 
 
 @given(st.lists(st.tuples(events, st.floats(0, 5)), max_size=80), st.integers(0, 3), st.booleans())
