@@ -26,10 +26,12 @@ from gateway.api.routes import ApiDependencies, build_api
 from gateway.backends.registry import Backends
 from gateway.calls.agent_link import Breakers
 from gateway.calls.call_sounds import CallSounds
+from gateway.calls.callbacks import Callbacks
 from gateway.calls.gate import Gate
 from gateway.calls.http_client import StepHttpClient
 from gateway.calls.journal import CallFacts
 from gateway.calls.line.ladders import Ladders
+from gateway.calls.outbound import OutboundCalls
 from gateway.calls.parts import CallSettings
 from gateway.calls.queues import CallQueues
 from gateway.calls.reach import Reach
@@ -142,6 +144,10 @@ class Core:
             http_client = StepHttpClient()
             stack.push_async_callback(http_client.close)
             people = People(config.users, asyncio.get_running_loop().call_later)
+            callbacks = Callbacks(
+                lambda callback: outbound.check(callback), lambda callback: outbound.place(callback)
+            )
+            stack.push_async_callback(callbacks.close)
             calls = CallSettings(
                 agents=config.agents,
                 make_backend=backends.create,
@@ -151,6 +157,7 @@ class Core:
                 http=http_client,
                 http_tools=HttpTools(config.http_tools),
                 queues=CallQueues(),
+                callbacks=callbacks,
                 ticker=Ticker(),
                 clock=time.monotonic,
                 recordings=run_dir / _RECORDINGS,
@@ -159,6 +166,7 @@ class Core:
             )
             store = CallStore(database)
             service = self._service(calls, plans, store)
+            outbound = OutboundCalls(service, config.trunks, self._place, config.node.name, time.monotonic)
             door = Door(people, service.on_incoming, service.on_adopted)
             max_peers = config.webrtc.max_peers if config.webrtc else 0
             self._pool = pool = CardPool(door.on_incoming, door.on_adopted, max_peers=max_peers)

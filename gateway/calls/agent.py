@@ -13,7 +13,7 @@ from gateway.calls.journal import Journal
 from gateway.calls.tool_runs import Run, ToolRuns
 from gateway.calls.tools import END_CALL, Tool, ToolSet
 from gateway.core.call_state import CallState
-from gateway.dialplan.runtime import StepFailedError
+from gateway.dialplan.runtime import FailureKind, StepFailedError
 
 _GOODBYE_TIMEOUT_S: Final = 60.0
 """How long the agent's last words may take."""
@@ -22,6 +22,20 @@ _LINGER_S: Final = 0.2
 _MAX_FAILED_RESPONSES: Final = 2
 _WATCH_S: Final = 0.5
 """How often a silent conversation is looked at."""
+
+
+_PAUSES: Final[frozenset[FailureKind]] = frozenset({"caller_silent", "max_duration", "network_bad"})
+"""Failures after which the agent could go on."""
+_AGAIN: Final = "The caller could not hear the last thing you said to its end: say it again, in few words."
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftOff:
+    """A conversation that a step broke off."""
+
+    backend: ai.Backend
+    speaking: bool
+    """The agent was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,7 @@ class AgentDialogue:
         self._aside = False
         """A function has the caller for itself: a person talks with them, or they are on hold."""
         self._greeted: ai.Backend | None = None
+        self._left_off: _LeftOff | None = None
         """Who was told to speak before the caller could hear it."""
         self._missed: list[ai.ResponseDone] = []
         """What happened meanwhile."""
@@ -114,10 +129,20 @@ class AgentDialogue:
         said_all = self._greeted is not None and self.link.hung_up
         backend = self._greeted if said_all else await self.link.opened()
         self._enter(CallState.TALKING)
-        if backend is not None and backend is not self._greeted:
+        left_off, self._left_off = self._left_off, None
+        if left_off is not None and left_off.backend is backend:
+            self._take_up(left_off)
+        elif backend is not None and backend is not self._greeted:
             self._missed.clear()
             backend.greet()
         self._greeted = None
+
+    def _take_up(self, left_off: "_LeftOff") -> None:
+        """Go on with a conversation that a step broke off: the agent knows all that was said."""
+        if left_off.speaking:
+            left_off.backend.tell(ai.WantAnswer(_AGAIN))
+        else:
+            self._pick_up(left_off.backend)
 
     async def talk(self, limits: TalkLimits | None = None) -> str:
         """Until the agent ends the conversation; the reason it gave.
@@ -129,6 +154,11 @@ class AgentDialogue:
         self._talking = True
         try:
             return await self._talk(watch, mind_network=limits.mind_network)
+        except StepFailedError as failure:
+            backend = self.link.backend
+            if backend is not None and failure.kind in _PAUSES:
+                self._left_off = _LeftOff(backend, self._line.audible)
+            raise
         finally:
             self._talking = False
             await self._runs.close()

@@ -15,6 +15,7 @@ from gateway.calls.gate import Accept, Gate, Refer, Reject
 from gateway.calls.journal import Journal
 from gateway.calls.line.care import LineCare
 from gateway.calls.parts import CallSettings
+from gateway.calls.placed import reached
 from gateway.calls.verbs import CallVerbs
 from gateway.core.call_state import CallState, advance
 from gateway.core.record import CallRecord, TimelineKind
@@ -54,10 +55,12 @@ class Call:
         first_talk: TalkRequest | None = None,
         gate: Gate | None = None,
         left: checkpoint.Standing | None = None,
+        ring_s: float | None = None,
     ) -> None:
         """`first_talk`: its agent is connected while the phone rings.
 
         `gate`: where the call waits for a verdict. `left`: how an earlier core left the call it had begun.
+        `ring_s`: the call is ours, and the far end has so long to answer it.
         """
         self.id = journal.facts.id
         self._leg = leg
@@ -67,6 +70,7 @@ class Call:
         self._first_talk = first_talk
         self._gate = gate
         self._left = left
+        self._ring_s = ring_s
         self._state = CallState.OFFERED
         clock = settings.clock
         self._events = CallEvents(journal, clock)
@@ -179,6 +183,8 @@ class Call:
             if self._left is not None:
                 await self._take_over(self._left)
             else:
+                if self._ring_s is not None:
+                    await self._reach(self._ring_s)
                 await self._follow_plan()
             return self._verbs.outcome
         except CallEndedError as end:
@@ -197,6 +203,13 @@ class Call:
             await plan(self._verbs)
         except StepFailedError as failure:
             await self._fail(failure)
+
+    async def _reach(self, ring_s: float) -> None:
+        """The far end has to answer."""
+        self._enter(CallState.RINGING)
+        await reached(self._events, self._journal, self._settings.clock, ring_s)
+        self._enter(CallState.ANSWERING)
+        self._keep()
 
     async def _pass_gate(self) -> Plan:
         """The plan, or what was decided outside in its place."""

@@ -10,7 +10,7 @@ from gateway.backends.contract import Utterance
 from gateway.calls.conversation import Conversation
 from gateway.calls.journal import CallFacts, Journal
 from gateway.core.ids import CallId, CardId
-from gateway.core.record import CallKind, FieldValue, TimelineEvent, TimelineKind
+from gateway.core.record import CallKind, Direction, FieldValue, TimelineEvent, TimelineKind
 from gateway.errors import LocalError
 
 MAX_KEPT_EVENTS: Final = 500
@@ -107,6 +107,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     transcript: list[_Said]
     events: list[_Event]
     kind: CallKind = "sip"
+    direction: Direction = "inbound"
     instructions: str = ""
     stage: Stage = "agent"
     recording: KeptRecording | None = None
@@ -166,6 +167,7 @@ def pack(journal: Journal, standing: Standing = _ORDINARY) -> bytes:
                 for event in journal.events[-MAX_KEPT_EVENTS:]
             ],
             kind=facts.kind,
+            direction=facts.direction,
             instructions=figures.instructions,
             stage=standing.stage,
             recording=standing.recording,
@@ -196,6 +198,7 @@ def facts_of(kept: Checkpoint) -> CallFacts:
     return CallFacts(
         id=CallId(kept.id),
         kind=kept.kind,
+        direction=kept.direction,
         node=kept.node,
         sip_call_id=kept.sip_call_id,
         from_number=kept.from_number,

@@ -12,7 +12,7 @@ from gateway.calls.oai_requests import PeerStats
 from gateway.core.far_end import delay_to_ear_ms
 from gateway.core.ids import CallId, CardId
 from gateway.core.quality.track import QualityTrack
-from gateway.core.record import CallKind, CallRecord, FieldValue, TimelineEvent, TimelineKind
+from gateway.core.record import CallKind, CallRecord, Direction, FieldValue, TimelineEvent, TimelineKind
 from gateway.core.talk_figures import talk_figures
 from gateway.core.termination import Termination
 from gateway.core.turns import TurnMeter
@@ -28,6 +28,7 @@ class CallFacts:
 
     id: CallId
     kind: CallKind = "sip"
+    direction: Direction = "inbound"
     node: str
     sip_call_id: str
     from_number: str
@@ -187,6 +188,7 @@ class Journal:
             id=facts.id,
             node=facts.node,
             kind=facts.kind,
+            direction=facts.direction,
             sip_call_id=facts.sip_call_id,
             from_number=facts.from_number,
             to_number=facts.to_number,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.calls.agent_link import Breakers, MakeBackend
+from gateway.calls.callbacks import CallbackDesk, NoCallbacks
 from gateway.calls.dialling import Dialler
 from gateway.calls.line.ladders import Ladders
 from gateway.calls.queues import CallQueues
@@ -59,6 +60,7 @@ class CallSettings:
     http: HttpClient
     http_tools: HttpTools = field(default_factory=lambda: HttpTools({}))
     queues: CallQueues
+    callbacks: CallbackDesk = field(default_factory=NoCallbacks)
     ticker: Ticker
     clock: Callable[[], float]
     """CLOCK_MONOTONIC seconds."""

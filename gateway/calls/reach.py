@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.calls.dialling import DialFault, NotReachedError, RingAbout
 from gateway.calls.party import Party
+from gateway.calls.placed import dial_fault
 from gateway.config.trunks import TrunkConfig
 from gateway.core.targets import PersonTarget, SipTarget, TargetError, parse_target
 from gateway.errors import LocalError, RemoteError
@@ -33,17 +34,6 @@ _RING_FAULT: Final[dict[RingFailure, DialFault]] = {
     "timeout": "no_answer",
     "cancelled": "no_answer",
 }
-_SIP_FAULT: Final[dict[int, DialFault]] = {
-    486: "busy",
-    600: "busy",
-    408: "no_answer",
-    480: "no_answer",
-    487: "no_answer",
-    403: "refused",
-    603: "refused",
-    607: "refused",
-}
-"""Final answers (RFC 3261 §21) by what they mean to the caller; all others: unreachable."""
 
 
 class Reach:
@@ -119,5 +109,4 @@ async def _connected(party: Party) -> Party:
     if party.answered.done() and not party.closed.done():
         return party
     closed: wire.LegClosed = party.closed.result()
-    fault = _SIP_FAULT.get(closed.status, "unreachable")
-    raise NotReachedError(fault, f"{closed.status} {closed.reason}")
+    raise NotReachedError(dial_fault(closed.status), f"{closed.status} {closed.reason}")

@@ -92,7 +92,7 @@ class CallService:
 
     def refusal(self, to: str) -> tuple[int, str] | None:
         """Why a WebRTC call to this number or agent would be refused, and an HTTP status."""
-        decision = self._decide(self._view(CallId(""), "webrtc", to, "", "", ()))
+        decision = self.decide(self._view(CallId(""), "webrtc", to, "", "", ()))
         if decision.by_chance:
             return None
         if not decision.taken:
@@ -102,7 +102,8 @@ class CallService:
             return 403, f"the dialplan refuses this call: {first.describe()}"
         return None
 
-    def _decide(self, facts: CallFactsView) -> Decision:
+    def decide(self, facts: CallFactsView) -> Decision:
+        """What the plan in force does with a call."""
         return self._deps.plan(facts).decide(facts, datetime.now(UTC))
 
     def _view_of(self, facts: CallFacts, incoming: wire.Incoming) -> CallFactsView:
@@ -141,16 +142,11 @@ class CallService:
         facts = journal.facts
         journal.note(TimelineKind.INCOMING, at_s=incoming.received_at_s, card=leg.address[0])
         view = self._view_of(facts, incoming)
-        decision = self._decide(view)
-        _note_for_replay(journal, view, decision)
-        journal.note(
-            TimelineKind.ROUTED, route=decision.route_name, agent=decision.first_agent, plan=decision.digest
-        )
+        decision = self.decide(view)
+        self._note_route(journal, view, decision)
         if not decision.taken:
             self._refuse(leg, journal)
             return
-        journal.figures.route = decision.route_name
-        journal.figures.agent = decision.first_agent
         gate = self._deps.gate(facts, incoming)
         self._start(leg, journal, decision, view, gate=gate)
 
@@ -165,13 +161,14 @@ class CallService:
             log.error("a person's leg has lost its call", error=str(exc))
             leg.close(480, "Temporarily Unavailable")
             return
-        if snapshot.outbound or kept is not None:
+        # A call that we placed has a caller's memory, and none before it was answered.
+        if kept is not None or (snapshot.outbound and not snapshot.kept):
             self._take_back(kept, leg)
             return
         journal, left = self._restored_journal(leg, snapshot)
         self._watch(journal)
         view = self._view_of(journal.facts, snapshot.incoming)
-        decision = self._decide(view)
+        decision = self.decide(view)
         _note_for_replay(journal, view, decision)
         agents, figures = self._deps.config.agents, journal.figures
         # A plan without an agent has none now either.
@@ -235,6 +232,21 @@ class CallService:
         )
         return Journal(facts, self._deps.clock)
 
+    def begin(self, leg: Leg, journal: Journal, view: CallFactsView, ring_s: float) -> "asyncio.Task[None]":
+        """A call that we placed and that rings now; the task is over when the call is."""
+        self._watch(journal)
+        journal.note(TimelineKind.DIALLING, party="caller", leg=leg.address[1])
+        decision = self.decide(view)
+        self._note_route(journal, view, decision)
+        return self._start(leg, journal, decision, view, ring_s=ring_s)
+
+    @staticmethod
+    def _note_route(journal: Journal, view: CallFactsView, decision: Decision) -> None:
+        _note_for_replay(journal, view, decision)
+        route, agent = decision.route_name, decision.first_agent
+        journal.note(TimelineKind.ROUTED, route=route, agent=agent, plan=decision.digest)
+        journal.figures.route, journal.figures.agent = route, agent
+
     def _refuse(self, leg: Leg, journal: Journal) -> None:
         termination = Termination(Reason.NO_ROUTE)
         leg.reject(*termination.sip_status)
@@ -249,7 +261,8 @@ class CallService:
         *,
         gate: Gate | None = None,
         left: checkpoint.Standing | None = None,
-    ) -> None:
+        ring_s: float | None = None,
+    ) -> "asyncio.Task[None]":
         facts, figures = journal.facts, journal.figures
         log.info(
             "call offered" if left is None else "call taken over",
@@ -268,10 +281,11 @@ class CallService:
             first_talk=_first_talk(decision),
             gate=gate,
             left=left,
+            ring_s=ring_s,
         )
         self._calls[call.id] = call
         self._on_leg[leg.address] = call.id
-        self._track(self._live(call, leg), f"call {call.id}")
+        return self._track(self._live(call, leg), f"call {call.id}")
 
     async def _live(self, call: Call, leg: Leg) -> None:
         try:
@@ -299,10 +313,11 @@ class CallService:
         except LocalError as exc:
             log.error("the call's record could not be written", call_id=record.id, error=str(exc))
 
-    def _track(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _track(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._untrack)
+        return task
 
     def _untrack(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -7,14 +7,16 @@ from typing import Any, Final
 
 from gateway.calls.agent import AgentDialogue, TalkLimits
 from gateway.calls.agent_link import AgentLostError
+from gateway.calls.agent_words import completed
 from gateway.calls.bridge import Bridge
+from gateway.calls.callbacks import Callback
 from gateway.calls.choosing import choice_tool, instructions
-from gateway.calls.dialling import NotReachedError
 from gateway.calls.endings import by_fault, by_step
 from gateway.calls.events import CallEndedError, CallEvents
 from gateway.calls.journal import Journal
 from gateway.calls.parts import CallSettings
 from gateway.calls.persons import Persons
+from gateway.calls.referring import refer
 from gateway.calls.tool_box import ToolBox
 from gateway.calls.tools import TRANSFER_CALL, ToolSet
 from gateway.calls.voicemail import record_caller
@@ -22,6 +24,7 @@ from gateway.core.call_state import CallState
 from gateway.core.record import FieldValue, TimelineKind
 from gateway.core.termination import Reason, Termination
 from gateway.dialplan.runtime import (
+    CallbackRequest,
     CallFactsView,
     ChoiceRequest,
     DialRequest,
@@ -41,7 +44,6 @@ from gateway.wire import card as wire
 
 _ANSWER_TIMEOUT_S: Final = 10.0
 """From our 200 to the card's word that it left."""
-_REFER_TIMEOUT_S: Final = 30.0
 _DTMF_GAP_S: Final = 0.2
 
 
@@ -277,6 +279,7 @@ class CallVerbs:
     async def _talk(self, request: TalkRequest, tools: ToolSet) -> str:
         if request.agent not in self._settings.agents:
             raise StepFailedError("error", f"there is no agent {request.agent}")
+        request = completed(request, self._settings.agents[request.agent])
         link = self._agent.link
         if link.name and not self._agent.serves(request.agent, tools, request.instructions):
             await link.release()
@@ -350,22 +353,14 @@ class CallVerbs:
     async def refer(self, target: str) -> None:
         """Hand the caller's phone over (RFC 3515)."""
         await self.answer()
-        try:
-            self._leg.transfer(self._settings.dialler.refer_uri(target))
-        except NotReachedError as exc:
-            raise StepFailedError(exc.fault, str(exc)) from exc
-        except LocalError as exc:
-            raise StepFailedError("not_possible", str(exc)) from exc
-        deadline = self.monotonic() + _REFER_TIMEOUT_S
-        while (event := await self._events.next(deadline)) is not None:
-            if isinstance(event, wire.Refused) and event.command == wire.Transfer.__name__:
-                raise StepFailedError("refused", event.reason)
-            if isinstance(event, wire.TransferProgress) and event.final:
-                self._journal.note(TimelineKind.TRANSFER, result=event.status, reason=event.reason)
-                if 200 <= event.status < 300:
-                    raise CallEndedError(Termination(Reason.TRANSFERRED))
-                raise StepFailedError("refused", f"{event.status} {event.reason}")
-        raise StepFailedError("timeout", "the phone did not say how the transfer went")
+        await refer(self._leg, target, self._settings.dialler, self._events, self._journal, self.monotonic)
+
+    def call_back(self, request: CallbackRequest) -> None:
+        """Promise a call."""
+        journal = self._journal
+        said = journal.conversation.utterances
+        callback = Callback(journal.facts.id, request, journal.facts.to_number, {**self._variables}, said)
+        self._settings.callbacks.promise(callback)
 
     @contextmanager
     def _ending(self, reason: Reason) -> Iterator[None]:

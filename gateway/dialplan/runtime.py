@@ -102,6 +102,8 @@ class TalkRequest:
     """Targets to which the agent may transfer the caller."""
     mind_network: bool = False
     """Break off with `network_bad` when the caller's line is so bad that nothing helps."""
+    also: str = ""
+    """More instructions, behind those or the agent's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,21 @@ class DialRequest:
     """Played to the caller meanwhile; None: a ringing tone."""
     key: str = ""
     """Remembers whose turn it is (round robin): the place of the step in the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRequest:
+    """Call somebody later, and let the plan's routes for outbound calls serve them."""
+
+    target: str
+    """As `gateway.core.targets.parse_target` reads them; a phone."""
+    after_s: float
+    tries: int
+    every_s: float
+    """From one try to the next."""
+    ring_s: float
+    caller_id: str = ""
+    """Number shown to them; empty: the one that was dialled, where the trunk allows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +270,9 @@ class CallControl(Protocol):
 
     async def dial(self, request: DialRequest) -> None:
         """Until the called party hangs up. Kinds: busy, no_answer, refused, unreachable, not_allowed."""
+
+    def call_back(self, request: CallbackRequest) -> None:
+        """Put a call in the queue, and return at once. Kinds: not_allowed, not_possible."""
 
     async def refer(self, target: str) -> None:
         """Hand the caller's phone over to a target by REFER; on success the call ends."""

@@ -79,6 +79,7 @@ class Stage:
         gate: Gate | None = None,
         left: checkpoint.Standing | None = None,
         fallback: tuple[str, ...] = (),
+        instructions: str = "",
         tools: AgentTools | None = None,
         barge_in: BargeInConfig | None = None,
         **around: Any,
@@ -102,6 +103,7 @@ class Stage:
             backend="openai_realtime",
             answer_budget_ms=answer_budget_ms,
             fallback=list(fallback),
+            instructions=instructions,
             tools=tools or AgentTools(),
             barge_in=barge_in or BargeInConfig(),
         )

@@ -9,7 +9,12 @@ from typing import Any
 
 from gateway.backends import contract as ai
 from gateway.calls.agent_link import Breakers
+<<<<<<< Updated upstream
 from gateway.calls.dialling import Dialler
+=======
+from gateway.calls.callbacks import CallbackDesk, NoCallbacks
+from gateway.calls.dialling import Dialler, NoDialler
+>>>>>>> Stashed changes
 from gateway.calls.line.ladders import Ladders
 from gateway.calls.parts import CallSettings
 from gateway.calls.queues import CallQueues
@@ -109,6 +114,7 @@ def surroundings(
     http_tools: Mapping[str, HttpToolConfig] | None = None,
     dialler: Dialler | None = None,
     queues: CallQueues | None = None,
+    callbacks: CallbackDesk | None = None,
     recordings: Path | None = None,
     ladders: Ladders | None = None,
 ) -> CallSettings:
@@ -122,6 +128,7 @@ def surroundings(
         http=ScriptedHttp(http or {}),
         http_tools=HttpTools(http_tools or {}),
         queues=queues or CallQueues(),
+        callbacks=callbacks or NoCallbacks(),
         ticker=Ticker(),
         clock=clock,
         recordings=recordings or Path("recordings"),

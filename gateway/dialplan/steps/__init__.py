@@ -7,6 +7,7 @@ from gateway.dialplan.step import Step
 from gateway.dialplan.steps.ai import AiStep
 from gateway.dialplan.steps.answer import AnswerStep
 from gateway.dialplan.steps.bridge import BridgeStep
+from gateway.dialplan.steps.callback import CallbackStep
 from gateway.dialplan.steps.gather import GatherStep
 from gateway.dialplan.steps.goto import GotoStep
 from gateway.dialplan.steps.hangup import HangupStep
@@ -33,6 +34,7 @@ _ALL: Final[tuple[type[Step], ...]] = (
     AiStep,
     TransferStep,
     BridgeStep,
+    CallbackStep,
     QueueStep,
     RecordStep,
     VoicemailStep,

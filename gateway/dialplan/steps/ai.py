@@ -46,6 +46,8 @@ class AiStep(FailingStep):
     """Longest conversation; then the failure `max_duration`."""
     instructions: AnyText = ""
     """In the place of the agent's own; may hold ${variables}."""
+    also: AnyText = ""
+    """More instructions, behind these or the agent's own; may hold ${variables}."""
     allow: Annotated[
         list[Annotated[str, AfterValidator(_targets), Expected(_TARGETS_EXPECTED)]],
         ONE_OR_MORE,
@@ -72,6 +74,7 @@ class AiStep(FailingStep):
             max_duration_s=self.max_duration,
             silence_s=silent.after if silent is not None else None,
             instructions=scene.text(self.instructions),
+            also=scene.text(self.also),
             allow=tuple(self.allow),
             mind_network="network_bad" in self.on,
         )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from gateway.core.record import FieldValue
 from gateway.dialplan.runtime import (
+    CallbackRequest,
     CallFactsView,
     ChoiceRequest,
     DialRequest,
@@ -105,6 +106,10 @@ class ScriptedCall:
     async def dial(self, request: DialRequest) -> None:
         """As the protocol says."""
         self._do("dial", request)
+
+    def call_back(self, request: CallbackRequest) -> None:
+        """As the protocol says."""
+        self._do("call_back", request)
 
     async def refer(self, target: str) -> None:
         """As the protocol says."""
