@@ -172,7 +172,7 @@ def replay(
     if as_json:
         typer.echo(json.dumps(replay_as_data(outcome), indent=2))
     else:
-        print_replay(outcome)
+        print_replay(outcome, plan.settings.zone)
 
 
 KeyOption = Annotated[

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.table import Table
@@ -9,8 +10,8 @@ from rich.table import Table
 from gateway.dialplan.replay import Change, Replay
 
 
-def print_replay(outcome: Replay) -> None:
-    """How many calls would go elsewhere, grouped, with examples."""
+def print_replay(outcome: Replay, zone: ZoneInfo) -> None:
+    """How many calls would go elsewhere, grouped, with examples at the plan's wall clock."""
     console = Console(highlight=False, markup=False)
     changed = outcome.calls - outcome.same
     console.print(f"{outcome.calls} calls: {outcome.same} as before, {changed} would take another route")
@@ -19,11 +20,13 @@ def print_replay(outcome: Replay) -> None:
     if not outcome.changes:
         return
     table = Table(show_edge=False)
-    for column, justify in (("calls", "right"), ("before", "left"), ("now", "left"), ("for example", "left")):
+    for column, justify in (("calls", "right"), ("before", "left"), ("now", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    table.add_column(f"for example ({zone.key})")
     for change in outcome.changes:
         examples = "\n".join(
-            f"{record.started_at:%Y-%m-%d %H:%M} {record.from_number or '(nobody)'} → {record.to_number}"
+            f"{record.started_at.astimezone(zone):%Y-%m-%d %H:%M} "
+            f"{record.from_number or '(nobody)'} → {record.to_number}"
             for record in change.examples
         )
         table.add_row(str(change.count), _shown(change.before), _shown(change.after), examples)
