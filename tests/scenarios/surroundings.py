@@ -9,12 +9,8 @@ from typing import Any
 
 from gateway.backends import contract as ai
 from gateway.calls.agent_link import Breakers
-<<<<<<< Updated upstream
-from gateway.calls.dialling import Dialler
-=======
 from gateway.calls.callbacks import CallbackDesk, NoCallbacks
-from gateway.calls.dialling import Dialler, NoDialler
->>>>>>> Stashed changes
+from gateway.calls.dialling import Dialler
 from gateway.calls.line.ladders import Ladders
 from gateway.calls.parts import CallSettings
 from gateway.calls.queues import CallQueues
