@@ -45,11 +45,16 @@ _LADDERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "on": {},
     "`lossy: ilbc`": {"lossy": "ilbc"},
 }
-_PLAN: Final = "routes:\n  - {name: all, do: [{play: {file: speech.wav}}, hangup]}\n"
+_PLAN: Final = """version: 1
+routes:
+  - {name: all, match: {to: "*"}, do: [{play: {file: speech.wav}}, hangup]}
+"""
 _RATE_HZ: Final = 8000
 _GOOD_S: Final = 5.0
 """Before the network gets bad; also tells how late the recording is."""
 _SPARE_S: Final = 15.0
+_LATEST_S: Final = 5.0
+"""So late may the speech begin; less than it takes to repeat itself."""
 _WINDOW_S: Final = 4.0
 _WANDER_S: Final = 0.45
 """By so much playout may move either way."""
@@ -72,17 +77,20 @@ class Heard:
         return f"{self.codec} | {self.wire_kbps:.0f} | {self.mos:.2f} | {self.stoi:.2f}"
 
 
-def _speech(seconds: float) -> Signal:
-    """What softphones say, over and over."""
+def speech_for(seconds: float) -> Signal:
+    """What softphones say, over and over, for a call with a bad network so long."""
     said = []
     for path in sorted((Path(gateway.softphone.__file__).parent / "speech").glob("*.wav")):
         with wave.open(str(path)) as file:
             said += [np.frombuffer(file.readframes(file.getnframes()), "<i2"), np.zeros(2400, np.int16)]
-    return np.resize(np.concatenate(said), round(seconds * _RATE_HZ)).astype(np.float64)
+    return np.resize(np.concatenate(said), round((_GOOD_S + seconds + _SPARE_S) * _RATE_HZ)).astype(
+        np.float64
+    )
 
 
 @asynccontextmanager
-async def _gateway(ladder: Mapping[str, Any], speech: Signal) -> AsyncIterator[GatewayProcess]:
+async def speaking_gateway(ladder: Mapping[str, Any], speech: Signal) -> AsyncIterator[GatewayProcess]:
+    """A gateway that plays this to everybody; ladder: the section `sip.ladder`."""
     with tempfile.TemporaryDirectory() as plans:
         (Path(plans) / "plan.yaml").write_text(_PLAN)
         with wave.open(str(Path(plans) / "speech.wav"), "wb") as file:
@@ -135,7 +143,7 @@ def _understood(recording: Path, speech: Signal, since_s: float) -> float:
         both = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
     far = both[:, 0].astype(np.float64)
     first = speech[: round(_GOOD_S * _RATE_HZ)]
-    late = _lag(first, far[: round((_GOOD_S + _SPARE_S) * _RATE_HZ)])
+    late = _lag(first, far[: round((_GOOD_S + _LATEST_S) * _RATE_HZ)])
     size, wander = round(_WINDOW_S * _RATE_HZ), round(_WANDER_S * _RATE_HZ)
     scores = []
     for at in range(round(since_s * _RATE_HZ), len(far) - late - size - wander, size):
@@ -148,15 +156,15 @@ def _lag(clean: Signal, heard: Signal) -> int:
     """Samples after which the clean signal begins in what was heard."""
     length = 1 << (len(clean) + len(heard)).bit_length()
     spectrum = np.fft.rfft(heard, length) * np.conj(np.fft.rfft(clean, length))
-    return int(np.argmax(np.fft.irfft(spectrum, length)[: len(heard)]))
+    return int(np.argmax(np.fft.irfft(spectrum, length)[: len(heard) - len(clean)]))
 
 
 async def _run(seconds: float, seed: int) -> bool:
     sys.stdout.write("| network | ladder | codec | kbit/s | MOS | STOI |\n|---|---|---|---|---|---|\n")
-    speech, good = _speech(_GOOD_S + seconds + _SPARE_S), True
+    speech, good = speech_for(seconds), True
     async with AsyncExitStack() as running:
         callers = {
-            name: Caller(await running.enter_async_context(_gateway(ladder, speech)), speech)
+            name: Caller(await running.enter_async_context(speaking_gateway(ladder, speech)), speech)
             for name, ladder in _LADDERS.items()
         }
         for name, network in _NETWORKS.items():

@@ -7,6 +7,7 @@ import pytest
 from gateway.core.record import TimelineEvent, TimelineKind
 from gateway.impair.impairment import Impairment
 from gateway.impair.sip import SipImpairer
+from tests.bench.ladder_figures import Caller, speaking_gateway, speech_for
 from tests.integration.echo import echo_gateway
 from tests.integration.harness import GatewayProcess
 from tests.integration.softphone import Softphone
@@ -56,8 +57,13 @@ async def test_a_phone_goes_down_to_ilbc_and_back_while_another_call_stays(tmp_p
     assert seconds_of_tone(heard, 1700) == pytest.approx(1.0, abs=0.25)
 
 
-async def test_speech_is_recognised_before_during_and_after() -> None:
-    sections = {"sip": {"ladder": {"up_after_s": 5, "lossy": "ilbc"}}}
+@pytest.mark.parametrize(
+    ("lossy", "network"),
+    [("ilbc", Impairment(loss=0.05)), ("best", Impairment(rate_bps=64_000, loss=0.03))],
+    ids=["lossy", "thin"],
+)
+async def test_speech_is_recognised_before_during_and_after(lossy: str, network: Impairment) -> None:
+    sections = {"sip": {"ladder": {"up_after_s": 5, "lossy": lossy}}}
     async with (
         GatewayProcess(agents={"bot": {"backend": "bot"}}, sections=sections) as gateway,
         SipImpairer(LOCAL, ("127.0.0.1", gateway.sip_port)) as impairer,
@@ -65,7 +71,7 @@ async def test_speech_is_recognised_before_during_and_after() -> None:
         uri = gateway.uri().replace(str(gateway.sip_port), str(impairer.address[1]))
         async with Softphone(uri) as phone:
             await phone.done("hear 20", "silence 20", "say ask_billing.wav", "hear", "silence 20")
-            impairer.change(up=Impairment(loss=0.05), down=Impairment(loss=0.05))
+            impairer.change(up=network, down=network)
             await phone.event("media", where=lambda e: e["codec"].upper() == "ILBC", within_s=25)
             await phone.done("say yes_please.wav", "hear", "silence 20")
             mark = len(phone.events)
@@ -84,3 +90,13 @@ async def test_speech_is_recognised_before_during_and_after() -> None:
 
 def _is_said_by_caller(event: TimelineEvent) -> bool:
     return event.kind is TimelineKind.SAID and event.fields["role"] == "caller"
+
+
+@pytest.mark.parametrize(("lossy", "codec"), [("best", "PCMU/20"), ("ilbc", "ILBC/30")])
+async def test_speech_at_5_percent_loss_is_understood(lossy: str, codec: str) -> None:
+    seconds = 40.0
+    speech = speech_for(seconds)
+    async with speaking_gateway({"lossy": lossy}, speech) as gateway:
+        heard = await Caller(gateway, speech).hear(Impairment(loss=0.05), seconds, seed=3)
+    assert heard.codec == codec
+    assert heard.stoi >= 0.9

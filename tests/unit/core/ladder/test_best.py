@@ -7,7 +7,7 @@ from gateway.core.ladder.sip import Busy, Refused
 from tests.unit.core.ladder import paths
 from tests.unit.core.ladder.test_sip import Leg
 
-EIGHT = paths.report(loss=0.08)
+TWELVE = paths.report(loss=0.12)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_path_that_polices_is_tried_again_ever_more_seldom(leg: Leg) -> None:
 
 
 def test_loss_that_stays_leads_back_and_is_not_tried_against_again_for_long(leg: Leg) -> None:
-    leg.seconds(1600, EIGHT)
+    leg.seconds(1600, TWELVE)
     steps = [(coding.codec, round(at)) for at, coding in leg.asked]
     assert [codec for codec, _ in steps] == ["ILBC", "PCMU"] * 3
     downs = [at for codec, at in steps if codec == "ILBC"]
@@ -60,23 +60,23 @@ def test_loss_that_stays_leads_back_and_is_not_tried_against_again_for_long(leg:
 
 
 def test_a_trial_on_a_path_that_turns_out_thin_is_none(leg: Leg) -> None:
-    assert leg.seconds(5, EIGHT) == ["ILBC/30"]
+    assert leg.seconds(5, TWELVE) == ["ILBC/30"]
     assert leg.seconds(20, paths.THIN_AND_LOSSY)[:1] == ["ILBC/60"]
     assert "PCMU" not in {coding.codec for _, coding in leg.asked}
 
 
 def test_hold_makes_a_trial_longer(leg: Leg) -> None:
-    assert leg.seconds(5, EIGHT) == ["ILBC/30"]
+    assert leg.seconds(5, TWELVE) == ["ILBC/30"]
     leg.ladder.handle(Busy(True), leg.now)
-    leg.seconds(60, EIGHT)
+    leg.seconds(60, TWELVE)
     leg.ladder.handle(Busy(False), leg.now)
-    assert leg.seconds(11, EIGHT) == []
-    assert leg.seconds(5, EIGHT) == ["PCMU/20"]
+    assert leg.seconds(11, TWELVE) == []
+    assert leg.seconds(5, TWELVE) == ["PCMU/20"]
 
 
 def test_who_refuses_fewer_bits_is_not_tried_upon(leg: Leg) -> None:
     leg.answer = lambda asked: Refused("unsupported")
-    leg.seconds(100, EIGHT)
+    leg.seconds(100, TWELVE)
     assert leg.ladder.coding.codec == "PCMU"
     assert len({coding for _, coding in leg.asked}) == len(leg.asked), "each codec once"
 
