@@ -14,8 +14,8 @@ from gateway.core.ladder.commands import SipCoding
 from gateway.core.ladder.trouble import Verdict
 
 _GAIN: Final = 14.0
-"""Points of R to be won if all the loss is our making: of G.711 that is from 9 % on, beyond what 5 % by chance
-may look like."""
+"""Points of R to be won if all the loss is our making: of G.711 that is from 9 % on, beyond what 5 % by
+chance may look like."""
 _STAYS: Final = 0.5
 """Share of the loss that, left over, shows that it has another cause."""
 _SETTLED_S: Final = 12.0
