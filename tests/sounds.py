@@ -20,7 +20,9 @@ def voiced(duration_ms: int, sample_rate_hz: int = 8000) -> bytes:
     return bytes((sound / np.abs(sound).max() * 12000).astype(np.int16).tobytes())
 
 
-def tone(frequency_hz: float, duration_ms: float, sample_rate_hz: int, amplitude: float = 12000) -> bytes:
+def tone(
+    frequency_hz: float, duration_ms: float, sample_rate_hz: int = 8000, amplitude: float = 12000
+) -> bytes:
     """A sine wave."""
     t = np.arange(round(sample_rate_hz * duration_ms / 1000)) / sample_rate_hz
     return np.rint(amplitude * np.sin(2 * np.pi * frequency_hz * t)).astype(np.int16).tobytes()

@@ -19,8 +19,8 @@ import numpy as np
 
 from gateway.wire import card as wire
 from tests.integration.card.cards import Rack, rack
-from tests.integration.card.test_media import tone
 from tests.integration.card.test_tiers import BOTH, call, changed, longest_gap_ms
+from tests.sounds import tone
 
 _MOST_MS: Final = 60
 _LISTEN_MS: Final = 1500

@@ -22,6 +22,7 @@ from gateway.wire.edge import (
     unpack_status,
 )
 from tests.integration.card.core import StandInCore
+from tests.integration.processes import free_udp_range
 
 CODECS = ("PCMU/8000/1", "PCMA/8000/1", "G722/16000/1", "GSM/8000/1", "iLBC/8000/1", "speex/8000/1")
 WITHIN_S = 15.0
@@ -113,7 +114,7 @@ class Rack:
         edge_port: int = 9,
     ) -> SpawnCard:
         """What a card is told at its start."""
-        low = free_udp_block(80)
+        low, high = free_udp_range(80)
         return SpawnCard(
             card=CardId(number),
             socket_path=str(self.run_dir / f"c{number}"),
@@ -121,7 +122,7 @@ class Rack:
             edge_sip=f"127.0.0.1:{edge_port}",
             rtp_address="127.0.0.1",
             rtp_port_low=low,
-            rtp_port_high=low + 79,
+            rtp_port_high=high,
             codecs=CODECS,
             sample_rate_hz=sample_rate_hz,
             rtp_timeout_s=rtp_timeout_s,
@@ -168,23 +169,6 @@ class Rack:
                 self.statuses.append(unpack_status(datagram))
                 self._changed.notify_all()
             self.on_status(self.statuses[-1])
-
-
-def free_udp_block(count: int) -> int:
-    """Even start of `count` UDP ports that are free just now."""
-    while True:
-        with contextlib.ExitStack() as stack:
-            first = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            first.bind(("127.0.0.1", 0))
-            low = first.getsockname()[1] + 1
-            low += low % 2
-            try:
-                for port in range(low, low + count):
-                    probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-                    probe.bind(("127.0.0.1", port))
-            except (OSError, OverflowError):
-                continue
-            return int(low)
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,7 @@ from array import array
 from dataclasses import asdict
 from typing import Any, Self
 
-from gateway.cards.sip.contract import CallState, DtmfMethod, EndpointSettings, MediaInfo
+from gateway.cards.sip.contract import CallState, DtmfMethod, EndpointSettings, MediaInfo, PjsipError
 from gateway.cards.sip.pjsip import Endpoint, SipCall
 
 RATE_HZ = 8000
@@ -37,6 +37,8 @@ class Phone:
         self._tone_hz, self._sample = tone_hz, 0
         self._record_bytes, self._recording = 0, b""
         self.muted = False
+        self.hold_wanted: bool | None = None
+        """Hold or resume, as soon as that can be offered: not before the ACK of what was offered to us."""
 
     def on_state(self, state: CallState, status: int, reason: str) -> None:
         self.state = state
@@ -83,13 +85,23 @@ def obey(phone: Phone, call: SipCall, line: str) -> None:
     elif command == "info":
         call.send_dtmf(argument, "info")
     elif command in ("hold", "resume"):
-        call.hold(command == "hold")
+        phone.hold_wanted = command == "hold"
     elif command == "mute":
         phone.muted = True
     elif command == "record":
         phone.record(int(argument))
     elif command == "bye":
         call.hangup()
+
+
+def settle_hold(phone: Phone, call: SipCall) -> None:
+    """Try again at every tick; whoever waits for the result has no patience without end."""
+    if phone.hold_wanted is not None:
+        try:
+            call.hold(phone.hold_wanted)
+        except PjsipError:
+            return
+        phone.hold_wanted = None
 
 
 def main() -> None:
@@ -105,6 +117,7 @@ def main() -> None:
     while phone.state != "disconnected":
         if time.monotonic() >= next_tick_s:
             endpoint.tick()
+            settle_hold(phone, call)
             next_tick_s += 0.02
         if endpoint.handle_events(max(0, int((next_tick_s - time.monotonic()) * 1000 + 0.999))):
             data = os.read(0, 4096)

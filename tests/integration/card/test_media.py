@@ -1,8 +1,6 @@
 """Audio, digits, marks and the core's coming and going: a PJSIP phone against a real card."""
 
 import asyncio
-import math
-from array import array
 
 import numpy as np
 import pytest
@@ -12,15 +10,10 @@ from gateway.wire import card as wire
 from tests.integration.card.cards import Rack
 from tests.integration.card.core import StandInCore, auto_answer
 from tests.integration.card.phone import RemotePhone
+from tests.sounds import tone
 
 MS = 16
 """Bytes per millisecond at 8 kHz."""
-
-
-def tone(hz: float, duration_ms: int) -> bytes:
-    return array(
-        "h", [int(8000 * math.sin(2 * math.pi * hz * i / 8000)) for i in range(duration_ms * 8)]
-    ).tobytes()
 
 
 def loudest_hz(pcm: bytes) -> tuple[float, float]:

@@ -10,7 +10,8 @@ from gateway.wire import card as wire
 from tests.integration.card.cards import Rack
 from tests.integration.card.core import StandInCore, auto_answer
 from tests.integration.card.phone import RemotePhone
-from tests.integration.card.test_media import has_tone, tone
+from tests.integration.card.test_media import has_tone
+from tests.sounds import tone
 
 pytestmark = pytest.mark.long
 

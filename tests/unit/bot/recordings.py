@@ -32,12 +32,6 @@ def spoken(name: str) -> bytes:
     return silence(500) + recording(name) + silence(800)
 
 
-def tone(hz: float, duration_ms: int) -> bytes:
-    """A loud sine."""
-    at = np.arange(RATE_HZ * duration_ms // 1000) / RATE_HZ
-    return (8000 * np.sin(2 * np.pi * hz * at)).astype("<i2").tobytes()
-
-
 def noise(duration_ms: int, *, rms: float, seed: int = 1) -> bytes:
     """White noise."""
     samples = np.random.default_rng(seed).standard_normal(RATE_HZ * duration_ms // 1000) * rms

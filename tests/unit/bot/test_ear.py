@@ -10,7 +10,8 @@ from gateway.bot.settings import TurnDetection
 from gateway.core.audio import WireFormat
 from gateway.media.levels import to_pcm
 from gateway.media.speech import Synthesiser
-from tests.unit.bot.recordings import as_wire, mixed, noise, recording, silence, spoken, tone
+from tests.sounds import tone
+from tests.unit.bot.recordings import as_wire, mixed, noise, recording, silence, spoken
 
 DEPARTMENT = "state department"
 DETECTION = TurnDetection(silence_duration_ms=300)
