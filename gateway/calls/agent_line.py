@@ -14,6 +14,7 @@ from gateway.calls.asides import Asides
 from gateway.calls.channel import EventChannel, PlayingNews
 from gateway.calls.journal import Journal
 from gateway.calls.oai_requests import Key, PeerStats, RefusedEventError, Silence, Wish
+from gateway.calls.own_stop import OwnStop
 from gateway.calls.spoken import Cut, CutCause, Run, Spoken, Voice
 from gateway.calls.unheard import UnheardTurn
 from gateway.config.barge_in import BargeInConfig
@@ -66,6 +67,7 @@ class AgentLine:
         """What is played to the caller."""
         self._turns = TurnTaking(BargeInConfig(), pcm_format.sample_rate_hz, clock)
         self._asides = Asides(BargeInConfig())
+        self._own_stop = OwnStop()
         self._silence = SilenceMeter()
         self._backend: ai.Backend | None = None
         self._send_audio: Callable[[bytes], None] | None = None
@@ -184,18 +186,18 @@ class AgentLine:
         self.unheard.frame(pcm, speech)
         if (silence := self._silence.frame(meter.speaking, heard, now)) is not None:
             self._note_silence(silence)
+        if self._own_stop.frame(meter.speaking, now) and self._backend is not None:
+            self._journal.note(TimelineKind.NOTE, text="the service heard nothing of it: asked to go on")
+            self._backend.resume()
         if self._hear_caller and self._send_audio is not None:
             self._send_audio(pcm)
         if events:
             self._take_turns(events)
 
     def _note_silence(self, silence: DeadAir) -> None:
-        self._journal.note(
-            TimelineKind.SILENCE,
-            at_s=silence.began_s,
-            duration_ms=round(silence.duration_ms),
-            after=silence.after,
-        )
+        duration_ms = round(silence.duration_ms)
+        at_s, after = silence.began_s, silence.after
+        self._journal.note(TimelineKind.SILENCE, at_s=at_s, duration_ms=duration_ms, after=after)
 
     def on_mix(self, pcm: bytes) -> None:
         """20 ms of everybody but the agent, while there are more than the caller. Hot path."""
@@ -264,14 +266,17 @@ class AgentLine:
                 onset_s = self._meter.barge_in_from(self._clock())
                 journal.note(TimelineKind.SPEECH_STARTED, at_s=onset_s)
                 self._over_agent = event.item_id if self._heard else ""
+                self._own_stop.service_hears(True)
                 self._asides.turn_began(over_agent=self._heard, noise=self._turns.caller_unheard)
                 self._take_turns(self._turns.on_backend_speech_started())
                 self._notify(event)
             case ai.SpeechStopped():
                 journal.caller_finished(event.item_id)
                 self._answer_due = True
+                self._own_stop.service_hears(False)
                 self._take_turns(self._turns.on_backend_speech_stopped())
             case ai.ResponseStarted():
+                self._own_stop.service_speaks()
                 journal.note(TimelineKind.RESPONSE_STARTED)
             case ai.ResponseDone():
                 if event.status == "completed":
@@ -316,6 +321,8 @@ class AgentLine:
                     journal.note(TimelineKind.AGENT_RESUMED, cause=event.cause, paused_ms=paused_ms)
                 case turn.BargeIn():
                     self._cut(event.onset_s)
+                    if not self._gateway_turns:
+                        self._own_stop.stopped(self._clock())
                 case turn.Backchannel():
                     duration_ms = round(event.duration_ms)
                     journal.note(TimelineKind.BACKCHANNEL, at_s=event.onset_s, duration_ms=duration_ms)
@@ -354,14 +361,9 @@ class AgentLine:
             return
         silent_at_s = flushed.at_s if why.paused_at_s is None else why.paused_at_s + _TICK_S
         stop_ms = self._meter.stopped(why.onset_s, silent_at_s)
+        times = {"played_ms": flushed.played_ms, "heard_ms": heard_ms, "dropped_ms": flushed.dropped_ms}
         self._journal.note(
-            TimelineKind.BARGE_IN,
-            at_s=flushed.at_s,
-            stop_ms=round(stop_ms, 1),
-            played_ms=flushed.played_ms,
-            heard_ms=heard_ms,
-            dropped_ms=flushed.dropped_ms,
-            cause=why.cause,
+            TimelineKind.BARGE_IN, at_s=flushed.at_s, stop_ms=round(stop_ms, 1), cause=why.cause, **times
         )
 
     def on_run_cut(self, run: Run, mark: Mark, heard_ms: int, why: Cut) -> None:

@@ -40,7 +40,7 @@ class Caller:
     def __init__(self, leg: LoopbackLeg) -> None:
         self._leg = leg
         rate_hz = leg.pcm_format.sample_rate_hz
-        self._voice = cycle(frames(voiced(1000, rate_hz), leg.pcm_format))
+        self.voice = cycle(frames(voiced(1000, rate_hz), leg.pcm_format))
         self._quiet = steady(0, 20, rate_hz)
         self.speaking = False
         self.sending = True
@@ -55,7 +55,7 @@ class Caller:
         while self._leg.state != "closed":
             ticks += 1
             await asyncio.sleep(began + ticks * 0.02 - clock())
-            says = None if not self.sending else next(self._voice) if self.speaking else self._quiet
+            says = None if not self.sending else next(self.voice) if self.speaking else self._quiet
             frame = self._leg.peer.tick(says)
             self.heard.append(int(samples(frame).max()) if frame else 0)
 

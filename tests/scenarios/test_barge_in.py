@@ -1,14 +1,21 @@
 """The caller interrupts the agent."""
 
+import wave
+from importlib.resources import files
+from itertools import cycle
+
 import msgspec
 import pytest
 
 from gateway.backends import contract as ai
 from gateway.config.barge_in import BargeInConfig
+from gateway.core.audio import PcmFormat
 from gateway.core.record import TimelineKind as K
 from gateway.core.termination import Reason
+from gateway.media.resampler import Resampler
 from gateway.wire import card as wire
 from tests.scenarios.stage import Stage
+from tests.sounds import frames
 
 FIRST, SECOND = 1000, 2000
 
@@ -234,3 +241,31 @@ async def test_what_was_under_way_arrives_while_the_agent_pauses() -> None:
         _, _, heard_ms = await backend.until_told("truncate")
         assert heard_ms == pytest.approx(1500, abs=21)
         await hang_up(stage)
+
+
+async def test_a_service_that_heard_nothing_of_an_interruption_is_asked_to_go_on() -> None:
+    async with Stage() as stage:
+        backend = await stage.talking()
+        backend.answer("item_1", FIRST, 5000)
+        stage.caller.voice = cycle(words(stage.leg.pcm_format.sample_rate_hz))
+        await stage.later(1500)
+        stage.caller.speaking = True
+        await stage.later(900)
+        stage.caller.speaking = False
+        await stage.later(1000)
+        assert backend.names_told() == ["greet", "interrupt", "truncate"]
+        await backend.until_told("resume")
+        await stage.later(3000)
+        assert backend.names_told().count("resume") == 1
+        await hang_up(stage)
+
+
+def words(rate_hz: int) -> list[bytes]:
+    """A second of a human voice that does not pause."""
+    path = files("gateway.softphone") / "speech" / "ask_billing.wav"
+    with path.open("rb") as file, wave.open(file) as reader:
+        pcm = b"".join(frames(reader.readframes(reader.getnframes()))[1:51])
+        recorded_hz = reader.getframerate()
+    if rate_hz != recorded_hz:
+        pcm = Resampler(recorded_hz, rate_hz).process(pcm)
+    return frames(pcm, PcmFormat(rate_hz))
