@@ -228,12 +228,19 @@ class AgentDialogue:
         elif conversation.caller_spoke_last and not self._line.unheard.audible:
             backend.resume()  # else it hears the caller's words itself, and answers them
 
-    async def go_on(self) -> None:
-        """Go on with what was said so far, in a new session. Raises `AgentLostError`."""
+    async def go_on(self, news: str = "") -> None:
+        """Go on with what was said so far, in a new session; with `news`, which are for the model, if any.
+
+        Raises `AgentLostError`.
+        """
         backend = await self.link.opened()
         self._enter(CallState.TALKING)
         self._keep()
-        self._pick_up(backend)
+        if news:
+            backend.tell(ai.UserText("", news))
+            backend.resume()
+        else:
+            self._pick_up(backend)
 
     async def _take_turn(self, run: Run) -> str | None:
         """Answer what the model asked for; the reason for the end if it ends the conversation."""

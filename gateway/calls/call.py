@@ -28,6 +28,7 @@ from gateway.wire import card as wire
 _CLOSE_TIMEOUT_S: Final = 12.0
 """From our BYE to the end of the leg (a BYE may be retransmitted for 32 s; we don't wait for all)."""
 _APOLOGY_TIMEOUT_S: Final = 60.0
+_HANDED_BACK: Final = "(The person who spoke with the caller has handed them back to you; go on.)"
 
 Plan = Callable[[CallControl], Awaitable[None]]
 """What happens in the call: the steps of a route of the dialplan, one after the other."""
@@ -239,7 +240,10 @@ class Call:
             self.desk.go_on_recording(left.recording)
         try:
             if left.stage == "person":
-                if await self._verbs.rejoin():
+                ended = await self._verbs.rejoin()
+                if ended == "handed_back" and self._journal.figures.agent:
+                    await self._verbs.go_on(_HANDED_BACK)
+                if ended is not None:
                     return
                 await self._verbs.persons.among_themselves()
             if left.stage == "plan" or not self._journal.figures.agent:

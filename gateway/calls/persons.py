@@ -144,17 +144,16 @@ class Persons:
         party.answered.set_result(None)
         return party
 
-    async def rejoin(self) -> bool:
-        """Go on with the person that an earlier core left the caller with; False if they are gone."""
+    async def rejoin(self) -> Left | None:
+        """Go on with the person that an earlier core left the caller with; None if they are gone."""
         try:
             async with asyncio.timeout(_RETURN_S):
                 party = await self._events.during(self._returned.get(), None, _unwanted)
         except TimeoutError:
             # Whoever may have put the caller on hold will not take them back.
             self._bridge.hold(self._bridge.caller, False)
-            return False
-        await self._converse(party)
-        return True
+            return None
+        return await self._converse(party)
 
     def close(self) -> None:
         """Hang up on people who came back too late."""

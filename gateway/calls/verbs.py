@@ -14,6 +14,7 @@ from gateway.calls.choosing import choice_tool, instructions
 from gateway.calls.endings import by_fault, by_step
 from gateway.calls.events import CallEndedError, CallEvents
 from gateway.calls.journal import Journal
+from gateway.calls.meeting import Left
 from gateway.calls.parts import CallSettings
 from gateway.calls.persons import Persons
 from gateway.calls.referring import refer
@@ -264,13 +265,13 @@ class CallVerbs:
         agent = self._settings.agents.get(self._journal.figures.agent)
         return agent.language if agent is not None else "en"
 
-    async def go_on(self) -> None:
-        """The conversation of a call that an earlier core began."""
+    async def go_on(self, news: str = "") -> None:
+        """The conversation of a call that an earlier core began. `news`: for the model."""
         name = self._journal.figures.agent
         if len(self._bridge.parties) == 1:
             self._bridge.set_agent("speak")
         self.prewarm(TalkRequest(name, allow=self.allow))
-        await self._conversation(self._agent.go_on(), TalkLimits())
+        await self._conversation(self._agent.go_on(news), TalkLimits())
 
     async def talk(self, request: TalkRequest) -> str:
         """The conversation with an agent."""
@@ -339,8 +340,8 @@ class CallVerbs:
         with self._ending(Reason.PARTY_HANGUP):
             await self.persons.dial(request)
 
-    async def rejoin(self) -> bool:
-        """Go on with the person that an earlier core left the caller with; False if they are gone."""
+    async def rejoin(self) -> Left | None:
+        """Go on with the person that an earlier core left the caller with; None if they are gone."""
         with self._ending(Reason.PARTY_HANGUP):
             return await self.persons.rejoin()
 

@@ -10,7 +10,7 @@ from gateway.calls.party import Party
 from gateway.core.ids import CardId, LegId
 from gateway.legs.contract import Leg
 from gateway.legs.loopback import LoopbackLeg
-from gateway.legs.people.line import PersonLine
+from gateway.legs.people.line import PersonLine, Tab
 from tests.sounds import samples, steady
 
 
@@ -41,6 +41,8 @@ class Habit:
     says: int = 0
     """Sample value of their voice."""
     sample_rate_hz: int = 8000
+    at_page: bool = False
+    """They sit at a browser, and may put the caller on hold or hand them back."""
 
 
 class Telephone:
@@ -77,11 +79,18 @@ class Exchange:
         self.phones: dict[str, Telephone] = {}
         """Phones that answered, by target."""
         self.about: list[RingAbout] = []
+        self.lines: dict[str, PersonLine] = {}
+        """Of people at a browser who answered, by target."""
         self._lives: set[asyncio.Task[None]] = set()
 
     def line_again(self, user: str, ring_id: str, leg: Leg) -> PersonLine | None:
-        """Nobody here is at a browser."""
-        return None
+        """As the protocol says; users are named like their targets."""
+        return self._line(user, leg) if self._habits[user].at_page else None
+
+    def _line(self, target: str, leg: Leg) -> PersonLine:
+        tab = Tab(target, target, lambda _message: None)
+        self.lines[target] = PersonLine("ring", leg, tab, lambda _line: None)
+        return self.lines[target]
 
     def refer_uri(self, target: str) -> str:
         """As the protocol says."""
@@ -112,6 +121,8 @@ class Exchange:
             clock, sample_rate_hz=habit.sample_rate_hz, address=(CardId(9), LegId(self._serial))
         )
         party = admit(leg)
+        if habit.at_page:
+            party.talks_at(self._line(target, leg))
         leg.answer()
         self.phones[target] = Telephone(leg, habit.says)
         self.go_on(target)

@@ -178,6 +178,33 @@ async def test_a_session_lost_while_a_person_has_the_caller_changes_nothing_for_
     assert record.reason is Reason.PARTY_HANGUP
 
 
+async def test_the_next_session_goes_on_when_the_person_hands_the_caller_back() -> None:
+    exchange = Exchange({ANNA: Habit(1.0, says=5000, at_page=True)})
+    plan = with_anna
+    async with (
+        Stage([WELL, WELL], plan=plan, first_talk=WITH_ANNA, dialler=exchange) as stage,
+        asyncio.timeout(60),
+    ):
+        first = await stage.talking()
+        first.caller_turn("i1")
+        first.caller_said("i1", "Anna please")
+        transfer(first)
+        await stage.later(3000)
+        first.lose()
+        second = await stage.session(2)
+        await stage.later(1000)
+        exchange.lines[ANNA].ask("hand_back")
+        await second.until_told("resume")
+        assert second.names_told() == ["text", "resume"], "how the transfer ended, once"
+        second.answer("i2", ANSWER, 400)
+        await stage.later(1000)
+        assert stage.caller.heard_ms(ANSWER) == 400
+        assert stage.call.state is CallState.TALKING
+        stage.leg.peer.hang_up()
+        await stage.over()
+        await exchange.quiet()
+
+
 async def test_a_session_lost_while_the_caller_is_on_hold_does_not_speak_to_nobody() -> None:
     async with Stage([WELL, WELL], tools=AgentTools(hold=True)) as stage, asyncio.timeout(60):
         first = await stage.talking()

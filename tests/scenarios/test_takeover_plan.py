@@ -99,3 +99,35 @@ async def test_a_caller_whose_person_has_gone_begins_the_plan_again_where_there_
         record = await second.over()
         await exchange.quiet()
     assert (record.agent, record.reason) == ("", Reason.PARTY_HANGUP)
+
+
+async def test_the_agent_goes_on_when_a_person_hands_the_caller_back_to_the_next_core() -> None:
+    exchange = Exchange({ANNA: Habit(1.0, says=5000, at_page=True)})
+    async with Stage(plan=with_anna, first_talk=WITH_ANNA, dialler=exchange) as first, asyncio.timeout(60):
+        backend = await first.talking()
+        backend.answer("i1", 2000, 200, text="one moment, I connect you")
+        transfer(backend, ANNA)
+        await first.later(3000)
+        assert first.call.state is CallState.BRIDGED
+        await freeze(first, exchange)
+    anna = exchange.phones[ANNA]
+    kept = checkpoint.party_of(anna.leg.kept)
+    assert kept is not None
+    async with successor(first, plan=with_anna, dialler=exchange) as second, asyncio.timeout(60):
+        exchange.go_on(ANNA)
+        second.call.take_back(anna.leg, kept)
+        await second.later(1000)
+        assert second.caller.heard[-1] == 5000
+        exchange.lines[ANNA].ask("hand_back")
+        backend = await second.session()
+        await backend.until_told("resume")
+        assert backend.names_told() == ["text", "resume"], "it is told why, and speaks"
+        backend.answer("i1", 2000, 500)
+        second.caller.speaking = True
+        await second.later(1000)
+        assert second.caller.heard_ms(2000) >= 400
+        assert backend.heard_ms > 900
+        assert second.call.state is CallState.TALKING
+        second.leg.peer.hang_up()
+        await second.over()
+        await exchange.quiet()
