@@ -90,7 +90,7 @@ def best_against_loss(
     def bearable(coding: SipCoding) -> bool:
         as_long = coding == _at(coding.codec, now.ptime_ms)
         short_enough = coding.ptime_ms <= max(most_ptime_ms, ptimes_ms(coding.codec)[0])
-        return short_enough and wire_bps(coding) <= (_WIDER if as_long else _ALIKE) * wire_bps(now)
+        return short_enough and wire_bps(coding) <= (_WIDER if as_long else 1.0) * wire_bps(now)
 
     others = [SipCoding(codec, each) for codec in offered if codec != now.codec for each in ptimes_ms(codec)]
     best = max((each for each in others if bearable(each) and usable(each)), key=rated, default=None)

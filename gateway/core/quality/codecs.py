@@ -19,7 +19,9 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-_PER_LENGTH: Final = 0.7
+_PER_LENGTH: Final = 0.5
+"""Power of the packet's length by which Bpl falls. Measured: 0.4 to 0.6 of G.711 and iLBC, 0.2 of GSM and
+Speex."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ _PROFILES: Final = {
     "PCMA": CodecProfile(0.0, 25.1, 0.0, 20),
     "G722": CodecProfile(0.0, 12.5, 1.4, 20),
     "GSM": CodecProfile(20.0, 14.0, 0.0, 20),
-    "ILBC": CodecProfile(11.0, 30.0, 10.0, 30),
-    "SPEEX": CodecProfile(17.0, 15.0, 10.0, 20),
+    "ILBC": CodecProfile(11.0, 27.0, 10.0, 30),
+    "SPEEX": CodecProfile(17.0, 15.5, 10.0, 20),
     "OPUS": CodecProfile(0.0, 25.1, 6.5),
 }
 _UNKNOWN: Final = CodecProfile(11.0, 10.0, 5.0)

@@ -123,7 +123,8 @@ def best(now: str, loss: float, offered: Sequence[str] = KNOWN, burst_ratio: flo
     [
         ("PCMU/20", 0.05, None),  # its concealment is as good, and it begins better
         ("PCMU/20", 0.15, None),
-        ("PCMU/60", 0.05, "ILBC/30"),  # holes of 60 ms are not to be hidden
+        ("PCMU/60", 0.05, None),
+        ("PCMU/60", 0.15, "ILBC/30"),  # holes of 60 ms are not to be hidden
         ("G722/20", 0.05, "PCMU/20"),
         ("GSM/20", 0.05, "ILBC/30"),
         ("SPEEX/20", 0.05, "ILBC/30"),
