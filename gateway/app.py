@@ -67,6 +67,7 @@ from gateway.store.database import DATABASE_NAME, Database
 from gateway.store.keys import KeyStore
 from gateway.store.outbox import Outbox
 from gateway.store.retention import Retention
+from gateway.store.sign_ins import SignIns
 from gateway.webhooks.ledger import Ledger
 from gateway.webhooks.sender import Webhooks
 from gateway.wire import card
@@ -184,6 +185,7 @@ class Core:
                 config.webhooks, metrics.webhook_done, time.time, ledger=Ledger(Outbox(database))
             )
             stack.push_async_callback(webhooks.close, _WEBHOOKS_TIMEOUT_S)
+            sign_ins = SignIns(database)
             api = build_api(
                 ApiDependencies(
                     config=config,
@@ -191,6 +193,8 @@ class Core:
                     store=store,
                     keys=KeyStore(database),
                     people=people,
+                    sign_ins=sign_ins,
+                    signed_in=await sign_ins.load(_utc_now()),
                     dialplan=lambda: plans.current,
                     plans=plans,
                     hub=self._hub,

@@ -3,27 +3,31 @@
 Passwords are kept as HMAC-SHA-256 under a key of this process, never at rest, so that a slow hash
 would protect nothing; guessing is limited by counting failures. Digests of one length are compared in
 constant time, and an unknown name costs the same as a wrong password.
+
+Sessions outlive the process (`restore`). What is at rest of one is the SHA-256 of its token (256 random
+bits: nothing to guess), and an HMAC of the password with the token as its key, which the token's owner
+has to bring before anybody could try passwords on it. A changed password ends the sessions made with it.
 """
 
 import hashlib
 import hmac
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from secrets import token_bytes, token_hex, token_urlsafe
 from typing import Final
 
 from gateway.config.users import UserConfig
 from gateway.core.bucket import TokenBucket
-from gateway.core.ids import CallId
 from gateway.errors import RemoteError
+from gateway.store.sign_ins import SignIn
 
 TOKEN_PREFIX: Final = "ps_"
 SESSION_S: Final = 12 * 3600
 MAX_SESSIONS: Final = 16
 """Of one person; one more ends the oldest."""
 
-_CALLS_KEPT: Final = 16
 _RETRY_S: Final = 30.0
 _FAILURES: Final = 10
 """From one address at once, then one every `_RETRY_S`; twice that for one name from all addresses."""
@@ -50,8 +54,10 @@ class PersonSession:
     name: str
     expires_s: float
     """Monotonic seconds."""
-    calls: deque[CallId] = field(default_factory=lambda: deque(maxlen=_CALLS_KEPT))
-    """Calls that were made with it, and that it may end."""
+    digest: str = field(repr=False)
+    """Of its token."""
+    proof: str = field(repr=False)
+    """That the password was the right one; see above."""
 
 
 class _Failures:
@@ -79,12 +85,16 @@ class Accounts:
 
     def __init__(self, users: Mapping[str, UserConfig]) -> None:
         self._key = token_bytes(32)
+        self._users = users
         self._names = {user: config.name or user for user, config in users.items()}
         self._passwords = {
             user: self._digest(config.password.get_secret_value()) for user, config in users.items()
         }
         self._nobody = token_bytes(32)
-        self._sessions: OrderedDict[bytes, PersonSession] = OrderedDict()
+        self._sessions: OrderedDict[str, PersonSession] = OrderedDict()
+        """By the digest of their token; the first to expire first."""
+        self._unproved: set[str] = set()
+        """Restored ones whose token nobody has shown since."""
         self._by_address = _Failures(_FAILURES)
         self._by_user = _Failures(2 * _FAILURES)
         self._trusted: dict[str, deque[str]] = {user: deque(maxlen=_TRUSTED) for user in users}
@@ -116,9 +126,29 @@ class Accounts:
         mine = [digest for digest, session in self._sessions.items() if session.user == user]
         ended = [self._sessions.pop(digest) for digest in mine[: max(0, len(mine) + 1 - MAX_SESSIONS)]]
         token = TOKEN_PREFIX + token_urlsafe(32)
-        session = PersonSession(f"pss_{token_hex(6)}", user, self._names[user], now + SESSION_S)
-        self._sessions[self._digest(token)] = session
+        session = PersonSession(
+            f"pss_{token_hex(6)}",
+            user,
+            self._names[user],
+            now + SESSION_S,
+            token_digest(token),
+            self._proof(user, token),
+        )
+        self._sessions[session.digest] = session
         return session, token, ended
+
+    def restore(self, kept: Iterable[SignIn], now: float, wall: datetime) -> None:
+        """Sign-ins of an earlier process, the first to expire first; to be called before anything else.
+
+        `wall`: the time of day at `now`.
+        """
+        for each in kept:
+            if each.user in self._names:
+                expires_s = now + (each.expires_at - wall).total_seconds()
+                self._sessions[each.digest] = PersonSession(
+                    each.id, each.user, self._names[each.user], expires_s, each.digest, each.proof
+                )
+                self._unproved.add(each.digest)
 
     def _forget_expired(self, now: float) -> None:
         # They all last equally long, so the oldest are in front.
@@ -128,11 +158,27 @@ class Accounts:
     def session_of(self, token: str, now: float) -> PersonSession | None:
         """The session in force that this is the token of."""
         self._forget_expired(now)
-        return self._sessions.get(self._digest(token))
+        digest = token_digest(token)
+        session = self._sessions.get(digest)
+        if session is not None and digest in self._unproved:
+            self._unproved.discard(digest)
+            if not hmac.compare_digest(session.proof, self._proof(session.user, token)):
+                del self._sessions[digest]
+                return None
+        return session
 
     def sign_out(self, token: str) -> PersonSession | None:
         """End a session; None if it was over."""
-        return self._sessions.pop(self._digest(token), None)
+        return self._sessions.pop(token_digest(token), None)
+
+    def _proof(self, user: str, token: str) -> str:
+        password = self._users[user].password.get_secret_value()
+        return hmac.new(token.encode(), password.encode(), hashlib.sha256).hexdigest()
 
     def _digest(self, text: str) -> bytes:
         return hmac.new(self._key, text.encode(errors="replace"), hashlib.sha256).digest()
+
+
+def token_digest(token: str) -> str:
+    """What is kept in the place of a token."""
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()

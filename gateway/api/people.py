@@ -10,6 +10,8 @@ The token goes into the Authorization header, never into a cookie or an address,
 page can use it.
 """
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import msgspec
@@ -17,7 +19,14 @@ from aiohttp import web
 from msgspec import Meta
 
 from gateway.api.access import Access, bearer
-from gateway.api.accounts import SESSION_S, Accounts, SignInError, TooManyFailuresError
+from gateway.api.accounts import (
+    SESSION_S,
+    Accounts,
+    PersonSession,
+    SignInError,
+    TooManyFailuresError,
+    token_digest,
+)
 from gateway.api.bodies import read_text
 from gateway.api.line import Lines
 from gateway.api.problems import ProblemError
@@ -25,6 +34,8 @@ from gateway.api.signalling import Signalling
 from gateway.config.users import MAX_PASSWORD_CHARS
 from gateway.legs.people.people import CannotAnswerError, People
 from gateway.observe.log import get_logger
+from gateway.store.database import StoreError
+from gateway.store.sign_ins import SignIn, SignIns
 
 _MAX_SIGN_IN_BYTES: Final = 4096
 
@@ -40,10 +51,18 @@ class PeopleResource:
     """The resource."""
 
     def __init__(
-        self, people: People, accounts: Accounts, access: Access, signalling: Signalling, lines: Lines
+        self,
+        people: People,
+        accounts: Accounts,
+        sign_ins: SignIns,
+        access: Access,
+        signalling: Signalling,
+        lines: Lines,
     ) -> None:
+        """`sign_ins`: where the next process finds those of `accounts`."""
         self._people = people
         self._accounts = accounts
+        self._sign_ins = sign_ins
         self._access = access
         self._signalling = signalling
         self._lines = lines
@@ -80,11 +99,22 @@ class PeopleResource:
         log.info("a person signed in", session=session.id, personal=personal)
         for old in ended:
             self._lines.end(old)
+        await self._keep(session, ended)
         body = {"token": token, "user": session.user, "name": session.name, "expires_in": SESSION_S}
         return web.json_response(body, headers={"Cache-Control": "no-store"})
 
+    async def _keep(self, session: PersonSession, ended: Sequence[PersonSession]) -> None:
+        expires_at = datetime.now(UTC) + timedelta(seconds=SESSION_S)
+        kept = SignIn(session.digest, session.id, session.user, session.proof, expires_at)
+        try:
+            await self._sign_ins.add(kept, [old.digest for old in ended])
+        except StoreError as exc:
+            log.error("a sign-in will end with this process", session=session.id, error=str(exc))
+
     async def _sign_out(self, request: web.Request) -> web.Response:
-        session = self._accounts.sign_out(bearer(request))
+        token = bearer(request)
+        await self._sign_ins.remove(token_digest(token))
+        session = self._accounts.sign_out(token)
         if session is not None:
             log.info("a person signed out", session=session.id)
             self._lines.end(session)

@@ -1,7 +1,9 @@
 """All resources of the API, put together."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 from aiohttp import web
@@ -28,11 +30,13 @@ from gateway.api.signalling import Offering, Signalling
 from gateway.api.whip import Whip
 from gateway.calls.service import CallService
 from gateway.config.models import GatewayConfig
+from gateway.core.ids import CallId
 from gateway.dialplan.dialplan import Dialplan
 from gateway.dialplan.live import LivePlan
 from gateway.legs.people.people import People
 from gateway.store.calls import CallStore
 from gateway.store.keys import KeyStore
+from gateway.store.sign_ins import SignIn, SignIns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,9 @@ class ApiDependencies:
     keys: KeyStore
     people: People
     """Who takes calls on the phone page."""
+    sign_ins: SignIns
+    signed_in: Sequence[SignIn] = ()
+    """Who had signed in when the last process ended."""
     dialplan: Callable[[], Dialplan]
     """The one in force."""
     plans: LivePlan | None = None
@@ -76,13 +83,14 @@ class Api:
 def build_api(deps: ApiDependencies) -> Api:
     """Every address of the API."""
     accounts = Accounts(deps.config.users)
-    access = Access(deps.keys, accounts, deps.clock)
+    accounts.restore(deps.signed_in, deps.clock(), datetime.now(UTC))
+    access = Access(deps.keys, accounts, deps.clock, partial(_maker_of, deps.service))
     agents = frozenset(deps.config.agents)
     signalling = Signalling(
         deps.service, deps.offering, access, deps.keys, agents, deps.not_accepting, deps.clock
     )
     lines = Lines(deps.people, accounts, deps.clock)
-    people = PeopleResource(deps.people, accounts, access, signalling, lines)
+    people = PeopleResource(deps.people, accounts, deps.sign_ins, access, signalling, lines)
     documents = Documents()
     commanding = Commanding(deps.service, deps.store)
     resources = (
@@ -110,3 +118,12 @@ def build_api(deps: ApiDependencies) -> Api:
         await lines.close()
 
     return Api(routes, origins(webrtc.cors if webrtc else []), close)
+
+
+def _maker_of(service: CallService, call_id: CallId) -> str | None:
+    """Who made a call in progress over the API; empty if nobody did, None if there is no such call."""
+    call = service.find(call_id)
+    if call is None:
+        return None
+    facts = call.journal.facts
+    return facts.from_number if facts.kind == "webrtc" else ""

@@ -75,8 +75,6 @@ class Signalling:
         except BaseException:
             self._end(placed.call_id)
             raise
-        if client.session is not None:
-            client.session.calls.append(placed.call_id)
         return placed
 
     def _end(self, call_id: CallId) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,6 +36,7 @@ from gateway.observe.metrics import Metrics
 from gateway.store.calls import CallStore
 from gateway.store.database import DATABASE_NAME, Database
 from gateway.store.keys import KeyStore, Role
+from gateway.store.sign_ins import SignIn, SignIns
 from tests.contract.stand_in_card import CARD, StandInCard
 from tests.scenarios.scripted_backend import Opening, ScriptedBackend
 from tests.scenarios.surroundings import dialplan, surroundings
@@ -72,6 +73,7 @@ class Rig:
         http: aiohttp.ClientSession,
         directory: Path,
         heartbeat_s: float,
+        signed_in: Sequence[SignIn],
     ) -> None:
         bot = BotAgent(backend="bot")
         users = {
@@ -86,6 +88,7 @@ class Rig:
         self.card = card
         self.http = http
         self.keys = KeyStore(database)
+        self.sign_ins = SignIns(database)
         self.store = CallStore(database)
         self.backends: list[ScriptedBackend] = []
         self.closed_because = ""
@@ -126,6 +129,8 @@ class Rig:
                 store=self.store,
                 keys=self.keys,
                 people=self.people,
+                sign_ins=self.sign_ins,
+                signed_in=signed_in,
                 dialplan=lambda: plan,
                 heartbeat_s=heartbeat_s,
                 hub=self.hub,
@@ -194,13 +199,18 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(*, heartbeat_s: float = HEARTBEAT_S) -> AsyncIterator[Rig]:
-    """A rig whose card is connected; nothing is left of it afterwards."""
+async def running(
+    *, heartbeat_s: float = HEARTBEAT_S, signed_in: Sequence[SignIn] = ()
+) -> AsyncIterator[Rig]:
+    """A rig whose card is connected; nothing is left of it afterwards.
+
+    `signed_in`: what an earlier core left.
+    """
     with tempfile.TemporaryDirectory(prefix="gw-") as directory:
         card = StandInCard(Path(directory) / "c.sock", kind="webrtc")
         database = await Database.open(Path(directory) / DATABASE_NAME)
         async with card, aiohttp.ClientSession() as http:
-            rig = Rig(card, database, http, Path(directory), heartbeat_s)
+            rig = Rig(card, database, http, Path(directory), heartbeat_s, signed_in)
             rig.pool.add(CARD, str(card.path))
             await card.until(lambda: card.attached)
             await rig.server.start()

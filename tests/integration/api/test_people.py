@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -14,7 +15,7 @@ from gateway.core.ids import CallId
 from gateway.legs.people import messages as page
 from gateway.legs.people.ring import RingFailedError, RingInfo
 from gateway.wire import card as wire
-from tests.integration.api.rig import PASSWORD, SDP, Rig, problem
+from tests.integration.api.rig import PASSWORD, SDP, Rig, problem, running
 
 INFO = RingInfo(
     from_party="+4930123", to="+4930555", transcript=(page.TranscriptLine("caller", "hello"),), timeout_s=10
@@ -184,6 +185,26 @@ async def test_signing_out_ends_the_token_and_the_line(rig: Rig) -> None:
     async with rig.send("GET", "/phone/agents.json", key=token) as response:
         await problem(response, 401)
     await there(rig, "olivia", "offline")
+
+
+async def test_a_sign_in_outlives_the_core_and_a_sign_out_is_for_good() -> None:
+    async with running() as first:
+        token, other = await sign_in(first), await sign_in(first, "otto")
+        async with first.send("POST", "/v1/people/sign-out", key=other) as response:
+            assert response.status == 204
+        left = await first.sign_ins.load(datetime.now(UTC))
+    assert [each.user for each in left] == ["olivia"]
+    async with running(signed_in=left) as second:
+        async with line(second, token):
+            await there(second, "olivia", "ready")
+        mine = await second.place(key=token)
+        async with second.send("DELETE", mine, key=token) as response:
+            assert response.status == 200
+        await second.record()
+        async with second.send("DELETE", mine, key=token) as response:
+            await problem(response, 404)
+        async with second.send("GET", "/phone/agents.json", key=other) as response:
+            await problem(response, 401)
 
 
 # ---- the line -------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Signing in: right and wrong passwords, limits on guessing, sessions and their end."""
 
 import tracemalloc
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -14,9 +15,11 @@ from gateway.api.accounts import (
     TooManyFailuresError,
 )
 from gateway.config.users import UserConfig
+from gateway.store.sign_ins import SignIn
 
 PASSWORD = "correct horse"
 HOME = "192.0.2.1"
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -135,3 +138,52 @@ def test_guessing_with_endless_names_and_addresses_takes_no_endless_memory(accou
     # 8192 counted names and addresses were replaced by as many: what was traced is theirs.
     assert grown_bytes < 8192 * 512
     accounts.sign_in("op1", PASSWORD, HOME, 0.0)
+
+
+def kept(session: PersonSession, expires_at: datetime) -> SignIn:
+    return SignIn(session.digest, session.id, session.user, session.proof, expires_at)
+
+
+def test_a_session_outlives_the_process_until_its_own_end(accounts: Accounts) -> None:
+    session, token, _ = accounts.sign_in("op1", PASSWORD, HOME, 100.0)
+    left = kept(session, NOON + timedelta(hours=1))
+    later = Accounts({"op1": UserConfig(password=SecretStr(PASSWORD), name="Olive")})
+    later.restore([left], 5.0, NOON)
+    found = later.session_of(token, 6.0)
+    assert found is not None
+    assert (found.id, found.user, found.name, found.expires_s) == (session.id, "op1", "Olive", 3605.0)
+    assert later.session_of(token, 7.0) is found
+    assert later.session_of(token + "x", 7.0) is None
+    assert later.session_of(token, 3605.0) is None
+
+
+def test_a_changed_password_or_a_person_who_is_gone_ends_what_was_kept(accounts: Accounts) -> None:
+    session, token, _ = accounts.sign_in("op1", PASSWORD, HOME, 100.0)
+    left = kept(session, NOON + timedelta(hours=1))
+    for users in ({"op1": user("battery staple")}, {"op2": user(PASSWORD)}):
+        later = Accounts(users)
+        later.restore([left], 5.0, NOON)
+        assert later.session_of(token, 6.0) is None
+
+
+def test_what_is_kept_opens_nothing_and_can_be_signed_out(accounts: Accounts) -> None:
+    session, token, _ = accounts.sign_in("op1", PASSWORD, HOME, 100.0)
+    left = kept(session, NOON + timedelta(hours=1))
+    assert PASSWORD not in repr(left)
+    assert token not in repr(left)
+    for thief in (left.digest, left.proof, left.id, f"ps_{left.digest}"):
+        assert accounts.session_of(thief, 101.0) is None
+    later = Accounts({"op1": user(PASSWORD)})
+    later.restore([left], 5.0, NOON)
+    assert later.sign_out(token) is not None
+    assert later.session_of(token, 6.0) is None
+
+
+def test_kept_sessions_count_towards_the_most_a_person_may_have(accounts: Accounts) -> None:
+    made = [accounts.sign_in("op1", PASSWORD, HOME, float(now))[:2] for now in range(MAX_SESSIONS)]
+    later = Accounts({"op1": user(PASSWORD)})
+    later.restore([kept(each, NOON + timedelta(hours=1)) for each, _ in made], 5.0, NOON)
+    _, _, ended = later.sign_in("op1", PASSWORD, HOME, 6.0)
+    assert [each.id for each in ended] == [made[0][0].id]
+    assert later.session_of(made[0][1], 7.0) is None
+    assert later.session_of(made[1][1], 7.0) is not None
