@@ -47,9 +47,10 @@ _RUN_FRAMES: Final = 3
 """So many of a kind in a row are that kind: a vowel may look like a tone for a moment."""
 _START_S: Final = 60.0
 _CALLS_PER_S: Final = 10.0
-_ROUND_S: Final = 3.2
-"""A turn, its answer and a pause."""
-_FAULT_ROUND_S: Final = 9.0
+_QUIET_S: Final = 0.6
+"""After an answer, before the next turn."""
+_LONGEST_S: Final = 15.0
+"""Nobody waits longer for an answer."""
 _AFTER_TURN_S: Final = 0.05
 """The fault comes so long after the caller's last word: before the service knows that it was the last."""
 
@@ -60,11 +61,15 @@ _AFTER_TURN_S: Final = 0.05
 class TalkingPhone(Caller):
     """Says what it is told to, and keeps all it hears."""
 
-    __slots__ = ("_to_say", "heard", "turns_s")
+    __slots__ = ("_run", "_to_say", "heard", "loud_s", "toned_s", "turns_s")
 
     def __init__(self, slot: int) -> None:
         super().__init__(slot)
-        self.heard: list[tuple[float, bytes]] = []
+        self.heard: list[tuple[float, Kind]] = []
+        """20 ms each: when they came, and what they sound like."""
+        self.loud_s = self.toned_s = 0.0
+        """When anything, and an answer, was heard last."""
+        self._run = 0
         self.turns_s: list[float] = []
         """When each turn's last frame went out."""
         self._to_say: list[bytes] = []
@@ -75,8 +80,15 @@ class TalkingPhone(Caller):
 
     def on_rtp(self, data: bytes, _source: tuple[str, int], arrived_s: float) -> None:
         """A datagram at our RTP port."""
-        if len(data) > _HEADER.size and not data[1] & 0x7F:
-            self.heard.append((arrived_s, data[_HEADER.size :]))
+        if len(data) <= _HEADER.size or data[1] & 0x7F:
+            return
+        kind = kind_of(data[_HEADER.size :])
+        self.heard.append((arrived_s, kind))
+        self._run = self._run + 1 if kind in TONES else 0
+        if kind != "quiet":
+            self.loud_s = arrived_s
+        if self._run >= _RUN_FRAMES:
+            self.toned_s = arrived_s
 
     def send_frame(self) -> bool:
         """The next 20 ms."""
@@ -293,6 +305,10 @@ async def _records(path: Path, calls: int) -> list[CallRecord]:
     return [record for record in found if record is not None]
 
 
+def _is_up(phone: TalkingPhone) -> bool:
+    return phone.dialog.state is DialogState.UP
+
+
 class _Calls:
     def __init__(self, loop: Loop, plan: Plan, lines: Sequence[_Line]) -> None:
         self._loop, self._plan, self._lines = loop, plan, lines
@@ -308,16 +324,19 @@ class _Calls:
             self._phones.append((line, phone))
             self._wait(1 / _CALLS_PER_S)
         self._loop.run_until(self._all_up, time.time() + 20)
-        self._wait(_ROUND_S)
+        self._answers(since_s=0.0)
         for _ in range(self._plan.before):
-            self._turn(_ROUND_S)
-        self._turn(TURN_MS / 1000 + _AFTER_TURN_S)
+            self._turn()
+            self._answers(since_s=time.time())
+        self._turn()
+        self._wait(_AFTER_TURN_S)
         self._fault_s = time.time()
         for line in self._lines:
             line.fail(self._fault_s)
-        self._wait(_FAULT_ROUND_S)
+        self._answers(since_s=self._fault_s)
         for _ in range(self._plan.after):
-            self._turn(_ROUND_S)
+            self._turn()
+            self._answers(since_s=time.time())
         self._hang_up()
 
     def _all_up(self) -> bool:
@@ -326,16 +345,35 @@ class _Calls:
     def _wait(self, seconds: float) -> None:
         self._loop.run_until(lambda: False, time.time() + seconds)
 
-    def _turn(self, lasts_s: float) -> None:
+    def _turn(self) -> None:
+        """All speak, to the last word."""
+        number = max(len(phone.turns_s) for _, phone in self._phones)
         for _, phone in self._phones:
             phone.speak(time.time())
-        self._wait(lasts_s)
+
+        def spoken() -> bool:
+            return all(len(phone.turns_s) > number or not _is_up(phone) for _, phone in self._phones)
+
+        self._loop.run_until(spoken, time.time() + 5)
+
+    def _answers(self, *, since_s: float) -> None:
+        """Until all have heard an answer to its end."""
+
+        def heard() -> bool:
+            quiet_s = time.time() - _QUIET_S
+            return all(
+                phone.toned_s > since_s and phone.loud_s < quiet_s
+                for _, phone in self._phones
+                if _is_up(phone)
+            )
+
+        self._loop.run_until(heard, time.time() + _LONGEST_S)
 
     def _hang_up(self) -> None:
         now_s = time.time()
         for line, phone in self._phones:
             dialog = phone.dialog
-            if dialog.state is not DialogState.UP:
+            if not _is_up(phone):
                 self._dropped[dialog.ids.call_id] = dialog.failure or f"{dialog.state} by {dialog.ended_by}"
             self._loop.call_at(now_s, partial(line.callers.hang_up, phone))
         over = (DialogState.ENDED, DialogState.FAILED)
@@ -351,8 +389,7 @@ class _Calls:
         ]
 
     def _told(self, fault: str, phone: TalkingPhone, said: tuple[str, ...]) -> Told:
-        heard = [(at_s, kind_of(payload)) for at_s, payload in phone.heard]
-        fault_s = self._fault_s
+        heard, fault_s = phone.heard, self._fault_s
 
         def since(kinds: Sequence[Kind], from_s: float) -> float | None:
             found = first_s(heard, kinds, from_s)
