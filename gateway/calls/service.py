@@ -107,6 +107,9 @@ class CallService:
         return self._deps.plan(facts).decide(facts, datetime.now(UTC))
 
     def _view_of(self, facts: CallFacts, incoming: wire.Incoming) -> CallFactsView:
+        if facts.direction == "outbound":
+            number, shown = facts.to_number, facts.from_number
+            return CallFactsView(facts.kind, "outbound", number, shown, call_id=facts.id)
         return self._view(
             facts.id, facts.kind, facts.to_number, facts.from_number, facts.peer, incoming.headers
         )
