@@ -270,6 +270,7 @@ class CallService:
         log.info(
             "call offered" if left is None else "call taken over",
             call_id=facts.id,
+            direction=facts.direction,
             agent=figures.agent,
             route=figures.route,
             card=facts.card,
