@@ -33,7 +33,9 @@ TAIL_MS: Final = 1200
 _QUIET_LINE_DBFS: Final = -66.0
 _LOUD: Final = 0.02
 """Share of the loudest 20 ms from which 5 ms are part of the sound (−34 dB)."""
-_ECHO_DB: Final = -25.0
+ECHO_DB: Final = -25.0
+SUDDEN_MS: Final = (2500, 7000)
+"""When an echo begins, and the whole of the clip."""
 
 INTERRUPTIONS: Final = (
     "Hold on, please.",
@@ -80,6 +82,8 @@ class Clip:
     end_ms: float
     agent: bytes
     """What the agent says meanwhile."""
+    echo_ms: float | None = None
+    """So much later the agent comes back from the onset on, as far as it is heard; not in `pcm`."""
 
 
 class ClipMaker:
@@ -156,9 +160,26 @@ class ClipMaker:
             heard = np.concatenate([np.zeros(late, np.float32), agent])[: len(agent)]
             # A little room: one reflection, half as loud.
             heard[400:] += heard[:-400] * np.float32(0.5)
-            gain = 10 ** (_ECHO_DB / 20) * _rms(agent) / _rms(heard)
+            gain = 10 ** (ECHO_DB / 20) * _rms(agent) / _rms(heard)
             line = heard * np.float32(gain) + _noise(random, len(heard), _QUIET_LINE_DBFS)
             clips.append(Clip(f"echo {i}", _phone(line), 0.0, len(line) / 8, to_pcm(agent)))
+        return clips
+
+    def sudden_echo(self) -> list[Clip]:
+        """An echo 25 dB down that begins when the agent has been heard without one for two seconds.
+
+        A telephone that is put on its loudspeaker. Unlike `echo` it ends when the agent is stopped.
+        """
+        random = np.random.default_rng(26)
+        clips = []
+        for i in range(CLIPS):
+            agent = np.roll(np.tile(self._agent[i % len(self._agent)], 3), int(random.integers(40000)))
+            agent = agent[: SUDDEN_MS[1] * 8]
+            line = _noise(random, len(agent), _QUIET_LINE_DBFS)
+            late_ms = float(random.uniform(60, 300))
+            clips.append(
+                Clip(f"sudden echo {i}", _phone(line), SUDDEN_MS[0], len(line) / 8, to_pcm(agent), late_ms)
+            )
         return clips
 
     def keys(self) -> list[Clip]:
