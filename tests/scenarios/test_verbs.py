@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gateway.backends import contract as ai
 from gateway.calls.desk import NotPossibleError
+from gateway.config.barge_in import BargeInConfig
 from gateway.core.record import TimelineKind as K
 from gateway.core.termination import Reason
 from gateway.dialplan.runtime import (
@@ -289,7 +290,7 @@ async def test_voicemail_keeps_what_was_said_however_it_ends(tmp_path: Path, how
 
 
 async def test_a_recording_has_the_caller_left_and_what_was_heard_right(tmp_path: Path) -> None:
-    async with Stage(recordings=tmp_path) as stage:
+    async with Stage(recordings=tmp_path, barge_in=BargeInConfig(by="backend")) as stage:
         backend = await stage.talking()
         path = Path(stage.call.desk.record())
         with pytest.raises(NotPossibleError, match="already"):
