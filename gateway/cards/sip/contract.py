@@ -89,6 +89,7 @@ class StreamQuality:
     rx_packets: int
     rx_lost: int
     rx_discarded: int
+    """Packets that came, but not in time, or too many at once."""
     rx_jitter_ms: float
     jitter_buffer_ms: float
     tx_packets: int
@@ -98,8 +99,6 @@ class StreamQuality:
     tx_jitter_ms: float
     rx_loss_runs: int = 0
     """Runs of consecutive losses."""
-    rx_concealed_ms: float = 0.0
-    """Made up by the decoder where a packet was missing when its turn came."""
     rtt: RttStat = NO_ROUND_TRIP
 
 

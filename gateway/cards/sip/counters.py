@@ -38,7 +38,6 @@ class LegCounters:
             tx_reports=base.tx_reports + now.tx_reports,
             tx_lost=tx_lost,
             rx_loss_runs=base.rx_loss_runs + now.rx_loss_runs,
-            rx_concealed_ms=base.rx_concealed_ms + now.rx_concealed_ms,
         )
 
 

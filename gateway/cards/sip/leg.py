@@ -389,6 +389,5 @@ class Leg:
             underruns=self.playout.underruns,
             playout_dropped_ms=self.playout.overflow_ms,
             rx_loss_runs=totals.rx_loss_runs,
-            rx_concealed_ms=totals.rx_concealed_ms,
             tx_reports=totals.tx_reports,
         )

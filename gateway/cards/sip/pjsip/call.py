@@ -196,7 +196,7 @@ class NativeCall(pj.Call):
         codec = stream.audCodecParam
         srtp = stream.proto in (pj.PJMEDIA_TP_PROTO_RTP_SAVP, pj.PJMEDIA_TP_PROTO_RTP_SAVPF)
         name = str(stream.codecName)
-        facade.frame_ms = int(codec.info.frameLen)
+        facade.frames_per_packet = max(1, int(codec.setting.frmPerPkt))
         ptime_ms = int(codec.info.frameLen) * int(codec.setting.frmPerPkt)
         facade.media = MediaInfo(
             name,
@@ -234,8 +234,8 @@ class SipCall:
         """Set before media is negotiated: the port that carries the call's audio."""
         self.media: MediaInfo | None = None
         """Last result of offer and answer."""
-        self.frame_ms = 20
-        """Length of the codec's frames, which the jitter buffer counts."""
+        self.frames_per_packet = 1
+        """The jitter buffer counts the codec's frames."""
 
     def detach(self) -> None:
         """PJSIP's call has gone; called by the endpoint."""
@@ -330,7 +330,7 @@ class SipCall:
         return StreamQuality(
             rx_packets=int(rx.pkt),
             rx_lost=int(rx.loss),
-            rx_discarded=int(stat.jbuf.discard),
+            rx_discarded=int(stat.jbuf.discard) // self.frames_per_packet,
             rx_jitter_ms=int(rx.jitterUsec.last) / 1000,
             jitter_buffer_ms=float(stat.jbuf.avgDelayMsec),
             tx_packets=int(tx.pkt),
@@ -338,6 +338,5 @@ class SipCall:
             tx_lost=int(tx.loss) if tx.updateCount else -1,
             tx_jitter_ms=int(tx.jitterUsec.last) / 1000,
             rx_loss_runs=int(rx.lossPeriodUsec.n),
-            rx_concealed_ms=float(stat.jbuf.lost) * self.frame_ms,
             rtt=RttStat(int(rtt.n), int(rtt.last), int(rtt.mean)),
         )
