@@ -24,7 +24,7 @@ class CallbackStep(FailingStep):
     fails: ClassVar[tuple[FailureKind, ...]] = ("not_allowed", "not_possible", "error")
 
     to: Annotated[str, Field(min_length=1, max_length=256)]
-    """Target such as sip:${from}@pbx or tel:${from}."""
+    """Target such as sip:${from}@pbx."""
     after: Annotated[Seconds, at_most(86_400, "24h")] = 10.0
     """How long to wait before the first try: the caller has to hang up, and the network to recover."""
     tries: Annotated[int, Field(ge=1, le=10), NO_TRUTH_VALUE] = 3
