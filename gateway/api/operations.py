@@ -88,7 +88,7 @@ class Operation:
     """One method of one address."""
 
     id: str
-    method: Literal["GET", "POST", "DELETE", "OPTIONS"]
+    method: Literal["GET", "POST", "DELETE", "PATCH", "OPTIONS"]
     path: str
     group: str
     summary: str

@@ -16,9 +16,11 @@ from gateway.api.problems import ProblemError
 
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, DELETE, PATCH, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match, Last-Event-ID",
     "Access-Control-Max-Age": "600",
 }
+WHIP_OPTIONS: Final = {"Accept-Post": "application/sdp"}
+"""What OPTIONS of a WHIP endpoint tells, also when a browser asks (RFC 9725 section 4.2)."""
 _EXPOSED: Final = "Location, Retry-After"
 _PAGE: Final = web.RequestKey("page", str)
 """Where a request keeps the foreign origin whose page may read the answer."""
@@ -40,7 +42,10 @@ def origins(allowed: Sequence[str]) -> Middleware:
             return await handler(request)
         request[_PAGE] = origin
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            return web.Response(status=204, headers=_PREFLIGHT)
+            whip = request.path.startswith("/whip/")
+            return web.Response(
+                status=200 if whip else 204, headers=_PREFLIGHT | (WHIP_OPTIONS if whip else {})
+            )
         return await handler(request)
 
     return check

@@ -1,11 +1,13 @@
 """`/whip/{to}`: WebRTC calls by WHIP (RFC 9725), for encoders and devices that speak nothing else.
 
     POST   /whip/{to}            offer → 201, answer, Location
-    DELETE /whip/{to}/{call_id}  end (section 4.2)
-    OPTIONS on the endpoint names the type it takes (section 4.1)
+    DELETE /whip/{to}/{call_id}  end, whatever its If-Match says (section 4.2)
+    PATCH  /whip/{to}/{call_id}  501 (section 4.3): neither trickle ICE nor ICE restarts, and so no ETag
+    OPTIONS on the endpoint names the type it takes (section 4.2)
 
-Trickle ICE and ICE restarts are not supported, so PATCH is answered with 405 (section 4.3.1): the answer
-carries every candidate, and a client that moves is found again by its next STUN message.
+The answer carries every candidate, and a client that moves is found again by its next STUN message. Unlike
+a broadcaster's server we also speak: an offer that is `sendrecv` is answered so, one that is `sendonly`
+with `recvonly`.
 """
 
 from aiohttp import web
@@ -13,13 +15,12 @@ from aiohttp import web
 from gateway.api.access import Client
 from gateway.api.bodies import read_text
 from gateway.api.operations import Content, Gives, Operation
+from gateway.api.origins import WHIP_OPTIONS
 from gateway.api.problems import ProblemError
 from gateway.api.realtime_calls import SDP_TYPE, created
 from gateway.api.signalling import Signalling
 from gateway.api.wishes import MAX_SDP_BYTES, Session
 from gateway.core.termination import Reason
-
-_ACCEPTS = {"Accept-Post": SDP_TYPE}
 
 
 class Whip:
@@ -50,10 +51,22 @@ class Whip:
                 method="OPTIONS",
                 path="/whip/{to}",
                 group="WHIP",
-                summary="Which body is taken (RFC 9725 section 4.1)",
+                summary="Which body is taken (RFC 9725 section 4.2)",
                 needs="nobody",
                 act=self._describe,
-                gives=[Gives(204, "`Accept-Post` names it.", headers={"Accept-Post": "The type."})],
+                gives=[Gives(200, "`Accept-Post` names it.", headers={"Accept-Post": "The type."})],
+            ),
+            Operation(
+                id="patchByWhip",
+                method="PATCH",
+                path="/whip/{to}/{call_id}",
+                group="WHIP",
+                summary="Trickle ICE and ICE restarts (RFC 9725 section 4.3)",
+                details="Not provided: the answer carries every candidate.",
+                needs="nobody",
+                act=self._patch,
+                gives=[],
+                fails=[501],
             ),
             Operation(
                 id="endByWhip",
@@ -70,7 +83,7 @@ class Whip:
 
     async def _create(self, request: web.Request, _client: Client) -> web.Response:
         if request.content_type != SDP_TYPE:
-            raise ProblemError(415, f"expected {SDP_TYPE}", headers=_ACCEPTS)
+            raise ProblemError(415, f"expected {SDP_TYPE}", headers=WHIP_OPTIONS)
         to = request.match_info["to"]
         sdp = await read_text(request, MAX_SDP_BYTES)
         session = Session(agent=to) if _is_name(to) else Session(to=to)
@@ -78,7 +91,10 @@ class Whip:
         return created(placed.sdp, f"{request.rel_url.raw_path}/{placed.call_id}")
 
     async def _describe(self, _request: web.Request, _client: Client) -> web.Response:
-        return web.Response(status=204, headers=_ACCEPTS)
+        return web.Response(headers=WHIP_OPTIONS)
+
+    async def _patch(self, _request: web.Request, _client: Client) -> web.Response:
+        raise ProblemError(501, "trickle ICE and ICE restarts are not provided")
 
     async def _end(self, request: web.Request, _client: Client) -> web.Response:
         await self._signalling.end(request, Reason.CALLER_HANGUP)

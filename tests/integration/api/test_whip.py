@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contract.stand_in_card import ANSWER_SDP
-from tests.integration.api.rig import OFFER, Rig, problem
+from tests.integration.api.rig import OFFER, PAGE, Rig, problem
 
 
 @pytest.mark.parametrize(
@@ -32,15 +32,47 @@ async def test_what_whip_does_not_take(rig: Rig) -> None:
         await problem(response, 404)
     async with rig.offer("/whip/999") as response:
         await problem(response, 404)
-    async with rig.send("GET", "/whip/seller") as response:
-        await problem(response, 405)
     location = await rig.place("/whip/seller")
-    async with rig.send("PATCH", location, data=b"a=candidate") as response:
-        await problem(response, 405)
-        assert response.headers["Allow"] == "DELETE"
-    async with rig.send("OPTIONS", "/whip/seller") as response:
-        assert response.status == 204
+    for body in (b"a=ice-ufrag:abcd", b""):
+        fragment = {"Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*"}
+        async with rig.send("PATCH", location, headers=fragment, data=body) as response:
+            await problem(response, 501)
+    assert rig.service.live == 1, "a refused restart leaves the call as it is"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
+async def test_other_methods_of_the_endpoint_are_reserved(rig: Rig, method: str) -> None:
+    async with rig.send(method, "/whip/seller") as response:
+        assert response.status == 405
+        assert set(response.headers["Allow"].split(",")) == {"OPTIONS", "POST"}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST"])
+async def test_other_methods_of_the_session_are_reserved(rig: Rig, method: str) -> None:
+    location = await rig.place("/whip/seller")
+    async with rig.send(method, location) as response:
+        assert response.status == 405
+        assert set(response.headers["Allow"].split(",")) == {"DELETE", "PATCH"}
+    async with rig.send("DELETE", location, headers={"If-Match": '"of no session"'}) as response:
+        assert response.status == 200, "DELETE matches no ICE session"
+
+
+@pytest.mark.parametrize("origin", ["", PAGE])
+async def test_options_name_the_type_also_to_a_browser(rig: Rig, origin: str) -> None:
+    asks = {"Origin": origin, "Access-Control-Request-Method": "POST"} if origin else {}
+    async with rig.send("OPTIONS", "/whip/seller", headers=asks) as response:
+        assert response.status == 200
         assert response.headers["Accept-Post"] == "application/sdp"
+        assert response.headers.get("Access-Control-Allow-Origin", "") == origin
+        assert ("POST" in response.headers.get("Access-Control-Allow-Methods", "")) == bool(origin)
+
+
+async def test_too_many_are_told_when_to_come_again(rig: Rig) -> None:
+    for _ in range(5):
+        await rig.place("/whip/seller")
+    async with rig.offer("/whip/seller") as response:
+        await problem(response, 503)
+        assert int(response.headers["Retry-After"]) > 0
 
 
 async def test_an_encoder_brings_a_secret_as_its_token(rig: Rig) -> None:
