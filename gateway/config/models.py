@@ -235,8 +235,7 @@ class OpenAIRealtimeAgent(AgentBase):
     auth: Literal["auto", "bearer", "api-key"] = "auto"
     """Header that carries the key; auto: api-key on *.openai.azure.com, else bearer."""
     audio: AudioChoice = "auto"
-    """Audio on the connection; auto: what the caller's codec makes cheapest, and G.711 while the connection is
-    slow."""
+    """Audio on the connection; auto: what the caller's codec makes cheapest, G.711 if the service is slow."""
     instructions: str = ""
     """The agent's system prompt."""
     greeting: str = ""
