@@ -41,3 +41,21 @@ async def test_each_request_is_one_event(request_: ai.ClientRequest, event: dict
         assert session.received[-1] == event
         await backend.close()
         backend.tell(request_)
+
+
+async def test_what_was_said_elsewhere_is_added_and_nothing_asked() -> None:
+    async with RealtimeService() as service, aiohttp.ClientSession() as http:
+        agent = OpenAIRealtimeAgent(backend="openai_realtime", url=service.url)
+        backend = OpenAIRealtimeBackend(agent, CONTEXT, http)
+        await backend.open(Listener(), [ai.Utterance("agent", "good morning")])
+        backend.catch_up([ai.Utterance("caller", "billing"), ai.Utterance("agent", "which bill")])
+        session = await service.session()
+        await session.message("conversation.item.create", count=3)
+        items = [event["item"] for event in session.of_type("conversation.item.create")]
+        assert [(item["role"], item["content"][0]["text"]) for item in items] == [
+            ("assistant", "good morning"),
+            ("user", "billing"),
+            ("assistant", "which bill"),
+        ]
+        assert session.of_type("response.create") == []
+        await backend.close()

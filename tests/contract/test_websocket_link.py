@@ -3,14 +3,16 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 import pytest
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from gateway.backends import contract as ai
 from gateway.backends.realtime_events import append_audio
-from gateway.backends.socket import BACKLOG_FRAMES, LUMP_FRAMES, WebSocketLink
+from gateway.backends.socket import BACKLOG_FRAMES, LUMP_FRAMES, PING_S, WebSocketLink
 from tests.contract.realtime_service import RealtimeService, Session
 
 
@@ -149,3 +151,48 @@ async def test_nothing_is_left_after_a_close(http: aiohttp.ClientSession) -> Non
         await session.until(lambda: session.ended)
         names = {task.get_name() for task in asyncio.all_tasks() - before}
         assert not names & {"backend receive", "backend send"}
+
+
+async def healthy(link: WebSocketLink, condition: Callable[[ai.BackendHealth], bool]) -> ai.BackendHealth:
+    """The connection's figures, once the condition holds."""
+    async for attempt in AsyncRetrying(
+        stop=stop_after_delay(10), wait=wait_fixed(0.02), retry=retry_if_exception_type(AssertionError)
+    ):
+        with attempt:
+            assert condition(link.health())
+    return link.health()
+
+
+async def test_round_trips_are_measured_and_a_service_that_hangs_is_noticed(
+    http: aiohttp.ClientSession,
+) -> None:
+    async with RealtimeService() as service:
+        link, session, _ = await linked(service, http)
+        assert link.health() == ai.WELL
+        health = await healthy(link, lambda health: health.ping_ms is not None)
+        assert health.ping_ms is not None
+        assert health.ping_ms < 1000 * PING_S
+        session.stop_reading()
+        hung = await healthy(link, lambda health: health.unanswered_s >= 3 * PING_S)
+        assert hung.ping_ms == pytest.approx(health.ping_ms, abs=1000 * PING_S)
+        session.read_on()
+        await healthy(link, lambda health: health.unanswered_s < PING_S)
+        await link.close()
+
+
+def hold_everything_up(seconds: float) -> None:
+    """The whole process, and with it whatever would have read an answer."""
+    time.sleep(seconds)
+
+
+async def test_time_in_which_this_process_is_held_up_is_not_the_services(
+    http: aiohttp.ClientSession,
+) -> None:
+    async with RealtimeService() as service:
+        link, session, _ = await linked(service, http)
+        session.stop_reading()
+        await healthy(link, lambda health: health.unanswered_s > 0.0)
+        hold_everything_up(1.0)
+        assert link.health().unanswered_s <= 2 * PING_S
+        session.read_on()
+        await link.close()
