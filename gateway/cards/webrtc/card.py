@@ -31,6 +31,9 @@ from gateway.wire.frames import WIRE_VERSION, FrameKind, PlayFlag, WireError, un
 _LAST: Final = int(PlayFlag.LAST)  # arithmetic on flags of an enum takes microseconds
 _LIVE: Final = int(PlayFlag.LIVE)
 _SECOND_S: Final = 1.0
+_GATHER_S: Final = 0.005
+"""What a peer says waits no longer than this for company; with few peers there is little to be saved."""
+_GATHER_PER_LEG_S: Final = 0.0002
 
 CAPABILITIES: Final = wire.Capabilities(tiers=tuple(tier.name for tier in TIERS))
 
@@ -68,8 +71,15 @@ class WebrtcCard:
         self._ticks_jumped = 0
         self._link = CoreLink(self, self._hello)
         self._context = LegContext(
-            PcmFormat(settings.sample_rate_hz), clock, self._emit, self._leg_closed, self._spawn
+            PcmFormat(settings.sample_rate_hz),
+            clock,
+            self._emit,
+            self._leg_closed,
+            self._arrived,
+            self._spawn,
         )
+        self._news: dict[WebrtcLeg, None] = {}
+        """Legs that have heard something since it was last passed on."""
 
     async def run(self) -> None:
         """Serve until retired and empty. Raises `OSError` if the socket cannot be opened."""
@@ -111,6 +121,20 @@ class WebrtcCard:
     def _tick(self) -> None:
         now = self._clock()
         records = [leg.tick(now) for leg in list(self._legs.values())]
+        if self._attached:
+            self._link.queue_heard(b"".join(records))
+
+    def _arrived(self, leg: WebrtcLeg) -> None:
+        """Pass it on with what comes to other legs in the next moment: one write for all of them."""
+        if not self._news:
+            gather_s = min(_GATHER_S, len(self._legs) * _GATHER_PER_LEG_S)
+            asyncio.get_running_loop().call_later(gather_s, self._pass_on)
+        self._news[leg] = None
+
+    def _pass_on(self) -> None:
+        news, self._news = self._news, {}
+        now = self._clock()
+        records = [leg.heard(now) for leg in news]
         if self._attached:
             self._link.queue_heard(b"".join(records))
 

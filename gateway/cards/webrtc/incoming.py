@@ -1,7 +1,7 @@
 """From decoded audio of any length to 20 ms frames for the core, tick by tick. Pure.
 
-What has arrived goes out with the next tick, also several frames at once: holding it back to make the
-stream smooth would only add delay. Through short gaps nothing is sent, since what is late comes yet; only
+What has arrived goes out at once, also several frames: holding it back to make the stream smooth would only
+add delay. Through short gaps nothing is sent, since what is late comes yet; only
 when nothing has come for a while, silence is, so that whoever listens hears that nobody speaks.
 """
 
@@ -31,14 +31,21 @@ class Incoming:
             self.dropped_frames += excess
             del self._pcm[: excess * self._frame_bytes]
 
-    def tick(self) -> tuple[list[bytes], bool]:
-        """Frames for the core, and whether they are silence in place of audio that did not come."""
+    def take(self) -> list[bytes]:
+        """Whole frames, as many as there are."""
         size = self._frame_bytes
         count = len(self._pcm) // size
-        if count:
-            self._empty_ticks = 0
-            frames = [bytes(self._pcm[at : at + size]) for at in range(0, count * size, size)]
-            del self._pcm[: count * size]
+        if not count:
+            return []
+        self._empty_ticks = 0
+        frames = [bytes(self._pcm[at : at + size]) for at in range(0, count * size, size)]
+        del self._pcm[: count * size]
+        return frames
+
+    def tick(self) -> tuple[list[bytes], bool]:
+        """Frames for the core, and whether they are silence in place of audio that did not come."""
+        frames = self.take()
+        if frames:
             return frames, False
         self._empty_ticks += 1
         if self._empty_ticks <= _PATIENCE_TICKS:

@@ -8,6 +8,7 @@ from gateway.cards.webrtc.codecs import CodecKind
 from gateway.cards.webrtc.downlink import Downlink
 from gateway.cards.webrtc.notice import playout_stopped
 from gateway.cards.webrtc.peer import FarReport
+from gateway.cards.webrtc.readings import Counts, quality
 from gateway.cards.webrtc.sdp import Offer
 from gateway.cards.webrtc.uplink import Uplink
 from gateway.core.audio import PTIME_MS, PcmFormat
@@ -86,6 +87,8 @@ class LegContext:
     """To the core, if there is one."""
     closed: Callable[["WebrtcLeg"], None]
     """The leg is gone."""
+    arrived: Callable[["WebrtcLeg"], None]
+    """Audio came: `heard` wants to be called soon. Hot path."""
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     """Run to its end in the background, awaited by the card."""
 
@@ -241,7 +244,10 @@ class WebrtcLeg:
 
     def on_packet(self, ssrc: int, sequence: int, timestamp: int, payload: bytes) -> Sequence[int]:
         """A packet of audio."""
-        return self.uplink.take(ssrc, sequence, timestamp, payload, self._context.clock())
+        missing = self.uplink.take(ssrc, sequence, timestamp, payload, self._context.clock())
+        if self._answered:
+            self._context.arrived(self)
+        return missing
 
     def on_alive(self) -> None:
         """An authentic sign of life."""
@@ -304,6 +310,12 @@ class WebrtcLeg:
         frames, concealed = self.uplink.tick(now)
         flags = _CONCEALED if concealed else _NONE
         return b"".join([pack_heard_record(self.leg_id, flags, pcm) for pcm in frames])
+
+    def heard(self, now: float) -> bytes:
+        """What came since, for the core, without waiting for the tick."""
+        if not self.live:
+            return b""
+        return b"".join([pack_heard_record(self.leg_id, _NONE, pcm) for pcm in self.uplink.ready(now)])
 
     async def each_second(self) -> None:
         """Watchdogs, then the quality report."""
@@ -375,25 +387,5 @@ class WebrtcLeg:
             self._last_report, self._far_reports = report, self._far_reports + 1
         if self.state == "closed":
             return
-        self._context.emit(
-            wire.Quality(
-                leg=self.leg_id,
-                rx_packets=uplink.packets,
-                rx_lost=uplink.lost,
-                rx_discarded=uplink.discarded,
-                rx_jitter_ms=round(uplink.jitter_ms, 2),
-                jitter_buffer_ms=round(uplink.wait_ms, 1),
-                tx_packets=peer.packets_sent,
-                tx_lost=report.lost,
-                tx_jitter_ms=round(report.jitter_ms, 2),
-                rtt_ms=round(report.rtt_ms, 1),
-                underruns=playout.underruns,
-                playout_dropped_ms=playout.overflow_ms,
-                rx_loss_runs=uplink.loss_runs,
-                rx_concealed_ms=round(uplink.concealed_ms, 1),
-                rx_delay_rise_ms=-1.0 if rise_ms is None else round(rise_ms, 1),
-                tx_reports=self._far_reports,
-                rx_repaired=uplink.repaired,
-                tx_repaired=peer.asked_again,
-            )
-        )
+        counts = Counts(peer.packets_sent, peer.asked_again, self._far_reports)
+        self._context.emit(quality(self.leg_id, uplink, playout, report, counts, rise_ms))

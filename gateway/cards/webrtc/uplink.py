@@ -83,12 +83,20 @@ class Uplink:
 
     def tick(self, now: float) -> tuple[list[bytes], bool]:
         """Frames for the core, and whether they only stand for audio that did not come."""
+        self._decode(now)
+        return self._incoming.tick()
+
+    def ready(self, now: float) -> list[bytes]:
+        """Frames for the core that are there already; between two ticks."""
+        self._decode(now)
+        return self._incoming.take()
+
+    def _decode(self, now: float) -> None:
         for step in self._buffer.pull(now):
             try:
                 self._incoming.push(self._carry_out(step))
             except RemoteError:
                 self.undecodable += 1
-        return self._incoming.tick()
 
     def _carry_out(self, step: Step) -> bytes:
         if step.kind == "decode":

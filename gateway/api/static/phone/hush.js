@@ -3,6 +3,9 @@
 /** So often it is looked whether what was held is over. */
 const LOOK_MS = 5;
 
+/** A decoder's last echo of it. */
+const TAIL_MS = 20;
+
 /** Without a word from the statistics of playing the sound comes back after this. */
 const LONGEST_MS = 400;
 
@@ -26,9 +29,11 @@ export class Hush {
     const began = performance.now();
     clearInterval(this.#timer);
     this.#receiver.track.enabled = false;
+    let over = 0;
     this.#timer = setInterval(() => {
-      if (this.#holds(end) && performance.now() - began < LONGEST_MS) return;
-      this.release();
+      const now = performance.now();
+      if (over === 0 && !this.#holds(end)) over = now;
+      if ((over > 0 && now - over >= TAIL_MS) || now - began >= LONGEST_MS) this.release();
     }, LOOK_MS);
   }
 

@@ -60,10 +60,16 @@ class Bench:
         self.now = 100.0
         self.sent: list[wire.FromCard] = []
         self.gone: list[WebrtcLeg] = []
+        self.arrived: list[WebrtcLeg] = []
         self.peer = RecordedPeer()
         self.tasks: list[asyncio.Task[None]] = []
         context = LegContext(
-            PcmFormat(16000), lambda: self.now, self.sent.append, self.gone.append, self._run
+            PcmFormat(16000),
+            lambda: self.now,
+            self.sent.append,
+            self.gone.append,
+            self.arrived.append,
+            self._run,
         )
         self.leg = WebrtcLeg(
             INCOMING, check_offer(offer(AUDIO, CHANNEL, instead=("a=sendrecv", direction))), context
@@ -225,6 +231,21 @@ def test_what_the_peer_says_is_heard_with_the_next_tick() -> None:
     assert (leg, flags, len(pcm)) == (7, 0, 640)
     later = bench.tick(10)
     assert {(flags, pcm) for _, flags, pcm in later} == {(int(HeardFlag.CONCEALED), bytes(640))}
+
+
+def test_what_the_peer_says_need_not_wait_for_the_tick() -> None:
+    bench = Bench()
+    packets = make_encoder("opus", 16000)
+    bench.leg.on_packet(1, 9, 0, packets.encode(tone(500, 20, 16000)))
+    assert (bench.arrived, bench.leg.heard(bench.now)) == ([], b""), "nobody listens yet"
+    bench.connect()
+    bench.tick()
+    bench.leg.on_packet(1, 10, 960, packets.encode(tone(500, 20, 16000)))
+    assert bench.arrived == [bench.leg]
+    ((leg, flags, pcm),) = unpack_heard(bench.leg.heard(bench.now))
+    assert (leg, flags, len(pcm)) == (7, 0, 640)
+    assert bench.tick(6) == [], "it is heard once, and what is late may still come"
+    assert {flags for _, flags, _ in bench.tick()} == {int(HeardFlag.CONCEALED)}
 
 
 async def test_a_drain_lets_the_audio_end_first() -> None:
