@@ -31,7 +31,8 @@ _TCP_NOTSENT_LOWAT: Final = 25
 """Linux's socket option, see tcp(7); the `socket` module does not name it."""
 CONTROL_MESSAGES: Final = 256
 """How many may wait for a peer that does not read."""
-MAX_MESSAGE_BYTES: Final = 16 << 20
+MAX_MESSAGE_BYTES: Final = 2 << 20
+"""A minute of audio and more. Decoding takes all calls' time, 40 ms for a megabyte."""
 _HEARTBEAT_S: Final = 10.0
 PING_S: Final = 0.25
 _MOST_PINGS: Final = 8

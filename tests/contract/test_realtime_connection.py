@@ -1,6 +1,7 @@
 """The Realtime backend on a real WebSocket: opening, refusals, losses, rubbish, back-pressure."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator, Mapping
 
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 
 from gateway.backends import contract as ai
 from gateway.backends.openai_realtime import OpenAIRealtimeBackend
+from gateway.backends.socket import MAX_MESSAGE_BYTES
 from gateway.config.models import OpenAIRealtimeAgent
 from tests.contract.listener import CONTEXT, KEY, Listener
 from tests.contract.realtime_service import RealtimeService, Session
@@ -252,6 +254,15 @@ RUBBISH = [
     '{"type": ' + '{"a":' * 5000,
     b"\x00binary",
 ]
+
+
+async def test_a_message_that_is_too_long_ends_the_session_with_its_size(http: aiohttp.ClientSession) -> None:
+    async with RealtimeService() as service:
+        backend, session, listener = await opened(service, http)
+        await session.send_raw(json.dumps({"type": "noise", "data": "x" * MAX_MESSAGE_BYTES}))
+        lost = await listener.event(ai.BackendLost)
+        assert str(MAX_MESSAGE_BYTES) in str(lost.error)
+        await backend.close()
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH, ids=range(len(RUBBISH)))
