@@ -72,7 +72,7 @@ def print_list(records: Sequence[CallRecord]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("started", "id"):
         table.add_column(name, no_wrap=True)
-    for name in ("from", "to", "agent"):
+    for name in ("from", "to", "route", "agent"):
         table.add_column(name, overflow="fold")
     for name in ("length", *measured):
         table.add_column(name, justify="right", no_wrap=True)
@@ -83,6 +83,7 @@ def print_list(records: Sequence[CallRecord]) -> None:
             record.id,
             Text(record.from_number),
             Text(record.to_number),
+            Text(record.route or "-"),
             record.agent or "-",
             f"{record.duration_s:.1f} s",
         ]

@@ -16,7 +16,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from gateway.config.environment import UnresolvedError, expand, has_reference
-from gateway.config.problems import ConfigError, Problem, show
+from gateway.config.problems import FOUND_MAX_CHARS, ConfigError, Problem, show
 
 MAX_BYTES: Final = 1 << 20
 """Longest file that is read."""
@@ -75,8 +75,11 @@ class Document:
         return Problem(self.file, place.line, place.column, dotted(path), found, expected, hint)
 
     def found(self, path: KeyPath, value: object) -> str:
-        """`value` for a message; a reference to the environment is shown unresolved."""
-        return show(self.texts[path] if path in self.references else value)
+        """`value` for a message; a reference to the environment is shown unresolved, a whole number as written."""
+        if path in self.references:
+            return show(self.texts[path])
+        number = isinstance(value, int) and not isinstance(value, bool)
+        return self.texts[path][:FOUND_MAX_CHARS] if number and path in self.texts else show(value)
 
 
 def dotted(path: KeyPath) -> str:

@@ -1,5 +1,6 @@
 """From the raw steps of a file to compiled blocks, with every mistake in its place."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.config.document import Document, KeyPath
@@ -52,7 +53,8 @@ class Compiler:
             return None
         expected = "a flow, or a step such as {play: welcome}"
         if isinstance(raw, dict) and raw:
-            self._problem(path, f"a mapping with {len(raw)} keys", f"{expected}, one in each list entry")
+            found = f"a mapping with {len(raw)} keys"
+            self._problem(path, found, f"{expected}, one in each list entry", hint=_put_below(raw))
         else:
             self._problem(path, self._document.found(path, raw), expected)
         return None
@@ -106,6 +108,21 @@ class Compiler:
         self.problems.append(
             self._document.problem(path, found=found, expected=expected, hint=hint, at_key=at_key)
         )
+
+
+def _put_below(raw: Mapping[str, object]) -> str:
+    """For a step whose values stand beside it, and not below."""
+    words = [word for word in raw if word in STEPS]
+    if len(words) != 1 or not STEPS[words[0]].shorthand:
+        return ""
+    (word,) = words
+    kind = STEPS[word]
+    fields = {info.alias or name for name, info in kind.model_fields.items()}
+    beside = [key for key in raw if key != word]
+    if not fields.issuperset(beside):
+        return ""
+    inside = ", ".join(f"{key}: …" for key in (kind.shorthand, *beside))
+    return f"did you mean {{{word}: {{{inside}}}}}?"
 
 
 def is_flow_name(name: str) -> bool:

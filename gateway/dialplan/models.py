@@ -302,15 +302,26 @@ class PlanFile(Section):
     """What holds for the whole plan; in one file only."""
     variables: list[VariableName] = Field(default_factory=list)
     """Variables that come from outside: from an agent's tools, a dialler, a browser."""
-    lists: dict[Name, Annotated[list[ListEntry], ONE_OR_MORE]] = Field(default_factory=dict)
+    lists: Annotated[
+        dict[Name, Annotated[list[ListEntry], ONE_OR_MORE]],
+        Expected('lists by name, such as {vip: ["+4930111*"]}'),
+    ] = Field(default_factory=dict)
     """Lists of numbers by name."""
-    hours: dict[Name, Any] = Field(default_factory=dict)
+    hours: Annotated[dict[Name, Any], Expected("hours by name, such as {office: {daily: open}}")] = Field(
+        default_factory=dict
+    )
     """Opening hours by name."""
-    prompts: dict[Name, Prompt] = Field(default_factory=dict)
+    prompts: Annotated[dict[Name, Prompt], Expected("prompts by name, such as {welcome: Hello.}")] = Field(
+        default_factory=dict
+    )
     """Prompts by name."""
-    routes: list[RouteEntry] = Field(default_factory=list)
+    routes: Annotated[list[RouteEntry], Expected("a list of routes, each with name, match and do")] = Field(
+        default_factory=list
+    )
     """The first one that matches takes the call; files count in the order of their names."""
-    flows: dict[Name, Action] = Field(default_factory=dict)
+    flows: Annotated[dict[Name, Action], Expected("flows by name, such as {closed: [hangup]}")] = Field(
+        default_factory=dict
+    )
     """Steps by name, for goto and all places that name a flow."""
     cases: list[Case] = Field(default_factory=list)
     """Calls and where they must go; run at every check."""

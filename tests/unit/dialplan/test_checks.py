@@ -71,6 +71,10 @@ from tests.unit.dialplan.plans import mistakes, one
         ("[{set: {Name: x}}]", "set.Name: found "),
         ("[{set: {}}]", "found an empty mapping"),
         ("[{ai: sales, play: x}]", "found a mapping with 2 keys, expected a flow, or a step"),
+        (
+            "[{play: welcome, interrupt: '1'}]",
+            "one in each list entry; did you mean {play: {prompts: …, interrupt: …}}?",
+        ),
         ("[7]", "routes[0].do[0]: found 7, expected a flow, or a step such as {play: welcome}"),
         ("[hangup, {say: Hi.}]", "found the step say, which is never reached, expected nothing after hangup"),
         ("[answer, {wait: 1s}]", "found steps of which the caller hears nothing, expected a step with sound"),
@@ -121,6 +125,8 @@ def test_mistakes_in_steps(tmp_path: Path, do: str, said: str) -> None:
             "cases: [{to: '1', expect: {}}]",
             "cases[0].expect: found an empty mapping, expected route or agent",
         ),
+        ("flows: [{a: [ai]}]", "flows: found a list, expected flows by name, such as {closed: [hangup]}"),
+        ("prompts: Hello", 'prompts: found "Hello", expected prompts by name, such as {welcome: Hello.}'),
         ("nonsense: 1", "found an unknown key, expected one of version, defaults, variables, lists, "),
     ],
 )
@@ -133,6 +139,8 @@ def test_mistakes_elsewhere(tmp_path: Path, text: str, said: str) -> None:
     ("match", "said"),
     [
         ("{}", "match: found an empty mapping, expected at least one condition"),
+        ("{to: +4930}", "match.to: found +4930, expected a dialled number, "),
+        ("{to: 0049}", "match.to: found 0049, expected a dialled number, "),
         ("{to: 4930}", "match.to: found 4930, expected a dialled number, "),
         ("{to: {in: vip}}", 'match.to.in: found "vip", expected a list (there is none)'),
         ("{to: ['1', {in: vip}]}", 'match.to[1].in: found "vip", expected a list'),
