@@ -75,7 +75,7 @@ class Document:
         return Problem(self.file, place.line, place.column, dotted(path), found, expected, hint)
 
     def found(self, path: KeyPath, value: object) -> str:
-        """`value` for a message; a reference to the environment is shown unresolved, a whole number as written."""
+        """`value` for a message: a reference to the environment unresolved, a whole number as written."""
         if path in self.references:
             return show(self.texts[path])
         number = isinstance(value, int) and not isinstance(value, bool)
