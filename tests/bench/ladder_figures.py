@@ -55,7 +55,7 @@ _GOOD_S: Final = 5.0
 _SPARE_S: Final = 15.0
 _LATEST_S: Final = 5.0
 """So late may the speech begin; less than it takes to repeat itself."""
-_WINDOW_S: Final = 4.0
+_WINDOW_S: Final = 2.5
 _WANDER_S: Final = 0.45
 """By so much playout may move either way."""
 _HEADER_BYTES: Final = 28
