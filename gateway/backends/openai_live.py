@@ -9,12 +9,10 @@ import msgspec
 
 from gateway.backends import live_events as live
 from gateway.backends.contract import (
-    WELL,
     BackendCapabilities,
     BackendContext,
     BackendError,
     BackendEvent,
-    BackendHealth,
     BackendLost,
     BackendSink,
     ClientRequest,
@@ -25,6 +23,7 @@ from gateway.backends.contract import (
     Utterance,
     WantAnswer,
 )
+from gateway.backends.linked import LinkedBackend
 from gateway.backends.live_session import LiveProtocolError, LiveSession
 from gateway.backends.openai_account import choose_format, key_headers
 from gateway.backends.service_url import named, shown
@@ -46,7 +45,7 @@ _FATAL: Final = frozenset(
 _ANSWER_NOW: Final = "Speak now: go on with the conversation where it was left."
 
 
-class OpenAILiveBackend:
+class OpenAILiveBackend(LinkedBackend):
     """One GPT-Live session for one call."""
 
     def __init__(
@@ -267,24 +266,6 @@ class OpenAILiveBackend:
                 self._send_all([live.instruct(request.instructions or _ANSWER_NOW)])
             case ForgetInput():
                 pass
-
-    def _send_all(self, messages: Iterable[bytes]) -> None:
-        if self._link is not None:
-            for message in messages:
-                self._link.send(message)
-
-    def narrow(self, on: bool) -> bool:
-        """The format holds for the whole session."""
-        return False
-
-    def health(self) -> BackendHealth:
-        """How the connection does."""
-        return self._link.health() if self._link is not None else WELL
-
-    @property
-    def dropped_ms(self) -> float:
-        """Caller audio dropped because the connection was too slow."""
-        return self._link.dropped_ms if self._link is not None else 0.0
 
     async def close(self) -> None:
         """End the session; what was being said is still reported."""

@@ -1,7 +1,7 @@
 """The OpenAI Realtime backend (GA protocol over WebSocket); also Azure and the embedded bot."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -10,11 +10,9 @@ import msgspec
 
 from gateway.backends import realtime_events as rt
 from gateway.backends.contract import (
-    WELL,
     BackendCapabilities,
     BackendContext,
     BackendError,
-    BackendHealth,
     BackendLost,
     BackendSink,
     ClientRequest,
@@ -24,6 +22,7 @@ from gateway.backends.contract import (
     Utterance,
     WantAnswer,
 )
+from gateway.backends.linked import LinkedBackend
 from gateway.backends.openai_account import choose_format, key_headers
 from gateway.backends.realtime_formats import RealtimeFormats
 from gateway.backends.realtime_session import RealtimeProtocolError, RealtimeSession
@@ -40,7 +39,7 @@ _FATAL_CODES: Final = frozenset({"invalid_api_key", "model_not_found", "insuffic
 _EXPIRED_CODES: Final = frozenset({"session_expired"})
 
 
-class OpenAIRealtimeBackend:
+class OpenAIRealtimeBackend(LinkedBackend):
     """One Realtime session for one call."""
 
     def __init__(
@@ -260,25 +259,11 @@ class OpenAIRealtimeBackend:
             case ForgetInput():
                 self._send_all([rt.input_clear()])
 
-    def _send_all(self, messages: Iterable[bytes]) -> None:
-        if self._link is not None:
-            for message in messages:
-                self._link.send(message)
-
     def narrow(self, on: bool) -> bool:
         """G.711 instead of 24 kHz PCM, where the format is the gateway's choice (`audio: auto`)."""
         possible = self._formats.want(narrow=on)
         self._change_format()
         return possible
-
-    def health(self) -> BackendHealth:
-        """How the connection does."""
-        return self._link.health() if self._link is not None else WELL
-
-    @property
-    def dropped_ms(self) -> float:
-        """Caller audio dropped because the connection was too slow."""
-        return self._link.dropped_ms if self._link is not None else 0.0
 
     async def close(self) -> None:
         """End the session."""

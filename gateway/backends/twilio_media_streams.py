@@ -16,17 +16,16 @@ import aiohttp
 
 from gateway.backends import media_stream_messages as wire
 from gateway.backends.contract import (
-    WELL,
     BackendCapabilities,
     BackendContext,
     BackendError,
-    BackendHealth,
     BackendLost,
     BackendSink,
     ClientRequest,
     HungUp,
     Utterance,
 )
+from gateway.backends.linked import LinkedBackend
 from gateway.backends.media_stream import MAX_MARKS, BotAudio, MediaStream, MediaStreamError, Outcome
 from gateway.backends.service_url import named, shown
 from gateway.backends.socket import CONTROL_MESSAGES, WebSocketLink
@@ -55,7 +54,7 @@ def filled(parameters: Mapping[str, str], variables: Mapping[str, str]) -> dict[
     }
 
 
-class TwilioMediaStreamsBackend:
+class TwilioMediaStreamsBackend(LinkedBackend):
     """One stream for one call."""
 
     def __init__(
@@ -223,22 +222,8 @@ class TwilioMediaStreamsBackend:
         """The protocol has no words for it."""
 
     def _send_all(self, messages: Iterable[bytes]) -> None:
-        if self._link is not None and self._sink is not None:
-            for message in messages:
-                self._link.send(message)
-
-    def narrow(self, on: bool) -> bool:
-        """The format holds for the whole session."""
-        return False
-
-    def health(self) -> BackendHealth:
-        """How the connection does."""
-        return self._link.health() if self._link is not None else WELL
-
-    @property
-    def dropped_ms(self) -> float:
-        """Caller audio dropped because the connection was too slow."""
-        return self._link.dropped_ms if self._link is not None else 0.0
+        if self._sink is not None:
+            super()._send_all(messages)
 
     async def close(self) -> None:
         """End the stream."""
