@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Final
 
 from gateway.calls import checkpoint
@@ -171,10 +172,11 @@ class Call:
             self.desk.suspend()
             raise
         finally:
-            await self.desk.close()
-            self._verbs.persons.close()
-            await self._agent.link.release()
-            self._bridge.close()
+            async with AsyncExitStack() as ending:  # each whatever becomes of the others
+                ending.callback(self._bridge.close)
+                ending.push_async_callback(self._agent.link.release)
+                ending.callback(self._verbs.persons.close)
+                ending.push_async_callback(self.desk.close)
         self._enter(CallState.ENDED)
         return self._journal.record(termination)
 
