@@ -139,6 +139,7 @@ class AgentLine:
         hear_caller: the backend gets the frames of `on_audio`; if not, those of `on_mix`.
         """
         self._hear_caller = hear_caller
+        self.unheard.listening = hear_caller
         self.spoken.move(voice)
 
     # ---- from the peer's page -----------------------------------------------------------------
@@ -258,11 +259,11 @@ class AgentLine:
     def on_backend_event(self, event: ai.BackendEvent) -> None:
         """Note it, act on what concerns audio, and pass on what concerns the call."""
         journal = self._journal
+        self.unheard.on_event(event)
         if self._channel is not None:
             self._channel.on_backend_event(event)
         match event:
             case ai.SpeechStarted():
-                self.unheard.began()
                 onset_s = self._meter.barge_in_from(self._clock())
                 journal.note(TimelineKind.SPEECH_STARTED, at_s=onset_s)
                 self._over_agent = event.item_id if self._heard else ""
@@ -279,8 +280,6 @@ class AgentLine:
                 self._own_stop.service_speaks()
                 journal.note(TimelineKind.RESPONSE_STARTED)
             case ai.ResponseDone():
-                if event.status == "completed":
-                    self.unheard.understood()
                 # An answer that failed half-way leaves its items open.
                 self.spoken.close_items()
                 journal.note(TimelineKind.RESPONSE_DONE, status=event.status, detail=event.detail)
@@ -291,7 +290,6 @@ class AgentLine:
                 if event.final and not self._asides.is_dropped(event.item_id):
                     journal.said(event.item_id, event.utterance)
                     if event.utterance.role == "caller":
-                        self.unheard.understood()
                         self._words(event.item_id, event.utterance.text)
                     self._notify(event)
             case ai.ServiceNotice():

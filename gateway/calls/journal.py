@@ -124,9 +124,9 @@ class Journal:
 
     @property
     def starved_ms(self) -> float:
-        """How much of the agent's words came too late, in frames of 20 ms."""
+        """How long the caller waited within the agent's words, since the call began."""
         quality = self.figures.quality
-        return 20.0 * quality.underruns if quality is not None else 0.0
+        return float(quality.starved_ms) if quality is not None else 0.0
 
     def caller_finished(self, item_id: str) -> None:
         """The caller's turn is over."""

@@ -8,6 +8,7 @@ answering.
 from collections import deque
 from typing import Final
 
+from gateway.backends import contract as ai
 from gateway.core.audio import PTIME_MS
 
 _BEFORE_FRAMES: Final = 300 // PTIME_MS
@@ -23,6 +24,7 @@ class UnheardTurn:
 
     def __init__(self) -> None:
         self._frames: deque[bytes] = deque(maxlen=_MOST_FRAMES)
+        self._listening = True
         self._quiet = 0
         """Frames since the caller spoke."""
         self.waiting = False
@@ -30,8 +32,22 @@ class UnheardTurn:
         self.audible = False
         """By the gateway's own: another service will hear them, too."""
 
+    @property
+    def listening(self) -> bool:
+        """Whether the caller speaks to the agent; what they say to others is nobody else's."""
+        return self._listening
+
+    @listening.setter
+    def listening(self, listening: bool) -> None:
+        self._listening = listening
+        if not listening:
+            self._frames.clear()
+            self.understood()
+
     def frame(self, pcm: bytes, speech: bool) -> None:
         """20 ms of the caller. Hot path."""
+        if not self._listening:
+            return
         frames = self._frames
         frames.append(pcm)
         if speech:
@@ -44,9 +60,15 @@ class UnheardTurn:
         elif len(frames) > _BEFORE_FRAMES:
             frames.popleft()
 
-    def began(self) -> None:
-        """The service says that the caller speaks."""
-        self.waiting, self._quiet = True, 0
+    def on_event(self, event: ai.BackendEvent) -> None:
+        """What the service says."""
+        match event:
+            case ai.SpeechStarted():
+                self.waiting, self._quiet = True, 0
+            case ai.ResponseDone(status="completed"):
+                self.understood()
+            case ai.Transcript(final=True, utterance=ai.Utterance(role="caller")):
+                self.understood()
 
     def understood(self) -> None:
         """The service has made something of it."""

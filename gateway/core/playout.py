@@ -33,6 +33,7 @@ PLAYOUT_LIMIT_MS = 120_000
 _QUIET_PEAK = 256
 """A frame whose samples all stay below this (−42 dBFS) may be skipped unheard."""
 _MAX_BEHIND_MS = 400
+_MOST_STARVED_MS = 1000
 """No more than this is made good of one gap, or of several before it could be."""
 
 
@@ -73,7 +74,8 @@ class Playout:
         self._fade_bytes = pcm_format.sample_rate_hz * FADE_MS // 1000 * SAMPLE_BYTES
         self._runs: deque[Run] = deque()
         self._fade = b""
-        self._paused = self._dry = False
+        self._paused = False
+        self._dry_ms = 0
         self._behind_frames = 0
         self._skipped_last = False
         self._events: list[MarkStarted | MarkFinished] = []
@@ -85,6 +87,8 @@ class Playout:
         """PCM handed out, padding not counted."""
         self.underruns = 0
         """Times an open run had less than a frame left, once per gap."""
+        self.starved_ms = 0
+        """How long that lasted, of each gap `_MOST_STARVED_MS` at most: then the far end is merely silent."""
         self.skipped_bytes = 0
         """Quiet PCM left out to make good for underruns."""
 
@@ -173,7 +177,8 @@ class Playout:
         )
         self._runs.clear()
         self.queued_bytes = self._behind_frames = 0
-        self._paused = self._dry = False
+        self._paused = False
+        self._dry_ms = 0
         return result
 
     def pause(self) -> None:
@@ -198,8 +203,7 @@ class Playout:
             if run.queued_bytes < need and not run.closed and alone:
                 if run.started:
                     self._behind_frames = min(self._behind_frames + 1, _MAX_BEHIND_MS // PTIME_MS)
-                    self.underruns += not self._dry
-                    self._dry = True
+                    self._starve()
                 break
             if run.queued_bytes:
                 frame += self._take(run, need)
@@ -238,17 +242,23 @@ class Playout:
 
     def _take(self, run: Run, need: int) -> bytes:
         self._start(run)
-        self._dry = False
+        self._dry_ms = 0
         part = run.pull(need)
         self.queued_bytes -= len(part)
         self.played_bytes += len(part)
         return part
 
+    def _starve(self) -> None:
+        self.underruns += not self._dry_ms
+        if self._dry_ms < _MOST_STARVED_MS:
+            self._dry_ms += PTIME_MS
+            self.starved_ms += PTIME_MS
+
     def _settle(self) -> None:
         while self._runs and self._runs[0].closed and not self._runs[0].queued_bytes:
             run = self._runs.popleft()
             self._events.append(MarkFinished(run.mark, self._ms(run.played_bytes)))
-            self._dry = False
+            self._dry_ms = 0
             self._behind_frames = 0
 
     def _ramp(self, run: Run) -> bytes:

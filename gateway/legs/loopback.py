@@ -314,6 +314,7 @@ class LoopbackLeg:
             rtt_ms=0.0,
             underruns=self.playout.underruns,
             playout_dropped_ms=self.playout.overflow_ms,
+            starved_ms=self.playout.starved_ms,
         )
 
 

@@ -183,6 +183,8 @@ class Quality(Message, frozen=True):
     """Packets that came only when they were asked for again, not within `rx_lost`; -1: not counted."""
     tx_repaired: int = -1
     """Packets that the far end asked for again, each counted once; -1: not counted."""
+    starved_ms: int = 0
+    """How long the playout had run dry within an open mark, since the leg began."""
 
 
 class RtpStalled(Message, frozen=True):

@@ -161,6 +161,41 @@ async def test_words_that_the_lost_service_was_listening_to_are_heard_by_the_nex
         await hang_up(stage)
 
 
+async def test_words_to_somebody_else_are_not_for_the_next_session() -> None:
+    async with Stage([WELL, WELL], fallback=SECOND) as stage:
+        first = await converse(stage)
+        first.answer("item_3", ANSWER, 100, text="which bill")
+        await stage.later(1000)
+        stage.caller.speaking = True
+        await stage.later(600)
+        stage.caller.speaking = False
+        stage.call.bridge.set_agent("away")
+        await stage.later(200)
+        stage.call.bridge.set_agent("speak")
+        first.condition = replace(HEALTHY, unanswered_s=1.0)
+        second = await stage.session(2)
+        while not stage.events(K.FALLBACK):
+            await stage.later(20)
+        assert not any(samples(bytes(second.heard)))
+        await hang_up(stage)
+
+
+async def test_an_answer_that_comes_in_drips_connects_a_standby_ahead() -> None:
+    async with Stage([WELL, WELL], fallback=SECOND) as stage:
+        first = await converse(stage)
+        first.begin("item_3", ANSWER, 100)
+        began = stage.clock()
+        while len(stage.backends) < 2:
+            await stage.later(400)
+            first.audio("item_3", ANSWER, 100)
+        assert stage.clock() - began < 4.0
+        assert stage.backends[1].context.agent == "second"
+        first.finish("item_3", "that took a while")
+        await stage.later(5000)
+        assert not stage.events(K.FALLBACK), "it came through after all"
+        await hang_up(stage)
+
+
 async def test_a_standby_that_was_connected_ahead_gets_to_know_what_was_said_since() -> None:
     async with Stage([WELL, WELL], fallback=SECOND) as stage:
         first = await converse(stage)

@@ -388,6 +388,7 @@ class Leg:
             rtt_ms=-1.0 if rtt_ms is None else rtt_ms,
             underruns=self.playout.underruns,
             playout_dropped_ms=self.playout.overflow_ms,
+            starved_ms=self.playout.starved_ms,
             rx_loss_runs=totals.rx_loss_runs,
             tx_reports=totals.tx_reports,
         )

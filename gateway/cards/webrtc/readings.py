@@ -38,6 +38,7 @@ def quality(
         rtt_ms=round(far.rtt_ms, 1),
         underruns=playout.underruns,
         playout_dropped_ms=playout.overflow_ms,
+        starved_ms=playout.starved_ms,
         rx_loss_runs=uplink.loss_runs,
         rx_concealed_ms=round(uplink.concealed_ms, 1),
         rx_delay_rise_ms=-1.0 if rise_ms is None else round(rise_ms, 1),

@@ -12,6 +12,7 @@ merely slow goes on instead, for there is nothing better. Narrowed audio is wide
 illness, and after twice as long each time that this made the connection ill again.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never
 
@@ -33,6 +34,7 @@ on."""
 
 _SOONEST_S: Final = 0.05
 """From one reading to the next."""
+_STARVED_OVER_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class WatchSettings:
     """Half of what is kept at most."""
     slow_ping_ms: float = 500.0
     starved_ms: float = 200.0
-    """Gaps within an answer, in a second."""
+    """Gaps within an answer, in a second; of the last two."""
     ill_after_s: float = 1.0
     """Of slowness or starvation without a break."""
     failing_after_s: float = 4.0
@@ -114,7 +116,8 @@ class AgentWatch:
         self._ill_since: float | None = None
         self._well_since = now
         self._before: AgentReading | None = None
-        self._before_at = now
+        self._starved: deque[tuple[float, float]] = deque()
+        """When how much had been starved; of the last two seconds, for it is told once a second."""
         self._given_up = False
 
     @property
@@ -170,7 +173,7 @@ class AgentWatch:
         if self._lost or self._reconnecting:
             return []  # of a connection that is given up
         slow = self._is_slow(reading, now)
-        self._before, self._before_at = reading, now
+        self._before = reading
         frozen = self._frozen = reading.unanswered_s >= self._settings.frozen_after_s
         if self.failing:
             return self._advance(now) if slow or frozen else self._restored(now)
@@ -190,16 +193,20 @@ class AgentWatch:
 
     def _is_slow(self, reading: AgentReading, now: float) -> bool:
         settings, before = self._settings, self._before
-        late = reading.ping_ms is not None and reading.ping_ms >= settings.slow_ping_ms
-        if before is None or now <= self._before_at:
-            return late or reading.backlog_ms >= settings.slow_backlog_ms
-        starved_per_s = (reading.starved_ms - before.starved_ms) / (now - self._before_at)
         return (
-            late
+            (reading.ping_ms is not None and reading.ping_ms >= settings.slow_ping_ms)
             or reading.backlog_ms >= settings.slow_backlog_ms
-            or reading.dropped_ms > before.dropped_ms
-            or starved_per_s >= settings.starved_ms
+            or (before is not None and reading.dropped_ms > before.dropped_ms)
+            or self._starved_per_s(reading, now) >= settings.starved_ms
         )
+
+    def _starved_per_s(self, reading: AgentReading, now: float) -> float:
+        history = self._starved
+        history.append((now, reading.starved_ms))
+        while now - history[0][0] > _STARVED_OVER_S:
+            history.popleft()
+        began, before_ms = history[0]
+        return (reading.starved_ms - before_ms) / (now - began) if now > began else 0.0
 
     def _narrow(self) -> list[AgentStep]:
         if self._narrowed or not self._settings.can_narrow:
@@ -265,6 +272,7 @@ class AgentWatch:
 
     def _restored(self, now: float) -> list[AgentStep]:
         self._failing_since = self._ill_since = self._before = None
+        self._starved.clear()
         self._lost = self._frozen = self._reconnecting = False
         self._well_since = now
         return ["stop_filler"]

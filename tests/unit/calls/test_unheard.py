@@ -1,5 +1,6 @@
 """What a session that takes over has to hear of the caller."""
 
+from gateway.backends import contract as ai
 from gateway.calls.unheard import UnheardTurn
 
 QUIET, WORD = b"q", b"w"
@@ -35,10 +36,25 @@ def test_words_that_were_understood_are_not_heard_again() -> None:
     assert turn.pcm() == QUIET * 15 + WORD * 10
 
 
+def test_what_shows_that_the_service_has_understood() -> None:
+    said = ai.Transcript("i1", ai.Utterance("caller", "yes"), final=True)
+    for event, waits in (
+        (said, False),
+        (ai.ResponseDone("r1", "completed"), False),
+        (ai.ResponseDone("r1", "failed"), True),
+        (ai.Transcript("i1", ai.Utterance("caller", "ye"), final=False), True),
+        (ai.Transcript("i2", ai.Utterance("agent", "well"), final=True), True),
+    ):
+        turn = UnheardTurn()
+        say(turn, "w")
+        turn.on_event(event)
+        assert turn.waiting is waits, event
+
+
 def test_the_services_word_counts_where_the_gateway_hears_no_speech() -> None:
     turn = UnheardTurn()
     say(turn, "q" * 40)
-    turn.began()
+    turn.on_event(ai.SpeechStarted("i1"))
     say(turn, "q" * 20)
     assert len(turn.pcm()) == 15 + 20
     assert not turn.audible
@@ -52,6 +68,19 @@ def test_a_noise_that_no_service_answers_is_forgotten() -> None:
     assert turn.waiting
     say(turn, "q")
     assert turn.pcm() == b""
+
+
+def test_words_to_others_are_not_kept() -> None:
+    turn = UnheardTurn()
+    say(turn, "w" * 20)
+    turn.listening = False
+    say(turn, "w" * 20)
+    turn.on_event(ai.SpeechStarted("i1"))
+    assert turn.pcm() == b""
+    turn.listening = True
+    turn.understood()
+    say(turn, "w")
+    assert turn.pcm() == WORD
 
 
 def test_of_an_endless_turn_the_end_is_kept() -> None:

@@ -71,6 +71,19 @@ def test_running_dry_in_an_open_mark_counts_once_per_gap() -> None:
     assert playout.take_events() == [MarkStarted(ONE), MarkFinished(ONE, 40)]
 
 
+def test_how_long_it_ran_dry_is_counted_up_to_a_second_per_gap() -> None:
+    playout = Playout(FORMAT)
+    playout.play(tone(FRAME), ONE)
+    frames(playout, 11)
+    assert playout.starved_ms == 200
+    playout.play(tone(FRAME), ONE)
+    frames(playout, 101)
+    assert playout.starved_ms == 1200, "a far end that says nothing for long is merely silent"
+    playout.play(b"", ONE, last=True)
+    frames(playout, 10)
+    assert playout.starved_ms == 1200
+
+
 def test_a_mark_that_was_never_closed_gives_way_to_the_next() -> None:
     playout = Playout(FORMAT)
     playout.play(tone(FRAME), ONE)

@@ -120,6 +120,19 @@ def test_gaps_within_answers_are_an_illness_too(call: Call) -> None:
     assert made == ["narrow", "warm_standby"]
 
 
+def test_gaps_are_told_once_a_second(call: Call) -> None:
+    call.seconds(5, WELL)
+    made: list[AgentStep] = []
+    for n in range(16):
+        made += call.seconds(READ_S, replace(WELL, starved_ms=(n // 4) * 300.0))
+    assert made == ["narrow", "warm_standby"]
+
+
+def test_one_gap_is_no_illness(call: Call) -> None:
+    call.seconds(5, WELL)
+    assert call.seconds(5, replace(WELL, starved_ms=350.0)) == []
+
+
 def test_dropped_audio_is_an_illness_too(call: Call) -> None:
     made: list[AgentStep] = []
     for n in range(8):
