@@ -15,7 +15,7 @@ from gateway.calls.events import CallEndedError, CallEvents, EndRequested, LineB
 from gateway.calls.gate import Accept, Gate, Refer, Reject
 from gateway.calls.journal import Journal
 from gateway.calls.line.care import LineCare
-from gateway.calls.parts import CallSettings
+from gateway.calls.parts import CallParts, CallSettings
 from gateway.calls.placed import reached
 from gateway.calls.verbs import CallVerbs
 from gateway.core.call_state import CallState, advance
@@ -100,17 +100,10 @@ class Call:
         self._agent = AgentDialogue(
             self._bridge.agent, link, self._events, journal, clock, self._enter, self._keep
         )
-        self._verbs = CallVerbs(
-            leg,
-            facts,
-            journal,
-            self._events,
-            self._bridge,
-            self._agent,
-            settings,
-            self._enter,
-            self._keep,
+        parts = CallParts(
+            leg, journal, self._events, self._bridge, self._agent, settings, self._enter, self._keep
         )
+        self._verbs = CallVerbs(facts, parts)
         self.desk = CallDesk(
             journal,
             self._events,

@@ -7,15 +7,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from gateway.calls.agent import AgentDialogue
 from gateway.calls.agent_link import Breakers, MakeBackend
+from gateway.calls.bridge import Bridge
 from gateway.calls.callbacks import CallbackDesk, NoCallbacks
 from gateway.calls.dialling import Dialler
+from gateway.calls.events import CallEvents
+from gateway.calls.journal import Journal
 from gateway.calls.line.ladders import Ladders
 from gateway.calls.queues import CallQueues
 from gateway.calls.ticker import Ticker
 from gateway.calls.tool_http import HttpTools
 from gateway.config.models import AgentConfig
+from gateway.core.call_state import CallState
 from gateway.dialplan.runtime import HttpReply, HttpRequest, Prompt
+from gateway.legs.contract import Leg
 
 
 class InThread(Protocol):
@@ -72,3 +78,19 @@ class CallSettings:
     """What bad networks are answered with."""
     in_thread: InThread = asyncio.to_thread
     """Carries out work that waits for the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallParts:
+    """What the verbs of one call work with."""
+
+    leg: Leg
+    """The caller's."""
+    journal: Journal
+    events: CallEvents
+    bridge: Bridge
+    agent: AgentDialogue
+    settings: CallSettings
+    enter: Callable[[CallState], None]
+    keep: Callable[[], None]
+    """Leaves the call's state for a core that comes after this one."""

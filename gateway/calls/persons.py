@@ -1,19 +1,14 @@
 """What a call does with people: calls them, lets the caller wait for them, and joins them."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Final, Protocol
 
-from gateway.calls.agent import AgentDialogue
-from gateway.calls.bridge import Bridge
 from gateway.calls.checkpoint import KeptParty
 from gateway.calls.dialling import Hunt, RingAbout
-from gateway.calls.events import CallEvents
-from gateway.calls.journal import Journal
 from gateway.calls.line.care import LineCare
 from gateway.calls.looped import Looped
 from gateway.calls.meeting import Left, Meeting
-from gateway.calls.parts import CallSettings
+from gateway.calls.parts import CallParts
 from gateway.calls.party import Party
 from gateway.calls.waiting import Waiting
 from gateway.core.call_state import CallState
@@ -51,25 +46,11 @@ class CallerSide(Protocol):
 class Persons:
     """The part of one call's verbs that concerns people."""
 
-    def __init__(
-        self,
-        call: CallerSide,
-        journal: Journal,
-        events: CallEvents,
-        bridge: Bridge,
-        agent: AgentDialogue,
-        settings: CallSettings,
-        enter: Callable[[CallState], None],
-        keep: Callable[[], None],
-    ) -> None:
+    def __init__(self, call: CallerSide, parts: CallParts) -> None:
         self._call = call
-        self._journal = journal
-        self._events = events
-        self._bridge = bridge
-        self._agent = agent
-        self._settings = settings
-        self._enter = enter
-        self._keep = keep
+        self._journal, self._events = parts.journal, parts.events
+        self._bridge, self._agent, self._settings = parts.bridge, parts.agent, parts.settings
+        self._enter, self._keep = parts.enter, parts.keep
         self._called = 0
         self._returned: asyncio.Queue[Party] = asyncio.Queue(_MAX_RETURNED)
 

@@ -3,11 +3,7 @@
 from collections.abc import Callable, MutableMapping
 from typing import Protocol
 
-from gateway.calls.agent import AgentDialogue
-from gateway.calls.bridge import Bridge
-from gateway.calls.events import CallEvents
-from gateway.calls.journal import Journal
-from gateway.calls.parts import CallSettings
+from gateway.calls.parts import CallParts
 from gateway.calls.persons import Persons
 from gateway.calls.tool_own import dtmf_tool, hold_tool, variable_tool
 from gateway.calls.tools import SayWait, Tool, ToolFailedError, ToolSet
@@ -17,7 +13,6 @@ from gateway.core.record import TimelineKind
 from gateway.core.variables import MAX_VALUE_CHARS
 from gateway.dialplan.runtime import Prompt, Say, StepFailedError
 from gateway.errors import LocalError
-from gateway.legs.contract import Leg
 
 
 class CallerSide(Protocol):
@@ -40,24 +35,10 @@ class CallerSide(Protocol):
 class ToolBox:
     """The tools of one call."""
 
-    def __init__(
-        self,
-        call: CallerSide,
-        leg: Leg,
-        journal: Journal,
-        events: CallEvents,
-        bridge: Bridge,
-        agent: AgentDialogue,
-        settings: CallSettings,
-    ) -> None:
-        """`leg`: the caller's."""
-        self._call = call
-        self._leg = leg
-        self._journal = journal
-        self._events = events
-        self._bridge = bridge
-        self._agent = agent
-        self._settings = settings
+    def __init__(self, call: CallerSide, parts: CallParts) -> None:
+        self._call, self._leg = call, parts.leg
+        self._journal, self._events = parts.journal, parts.events
+        self._bridge, self._agent, self._settings = parts.bridge, parts.agent, parts.settings
 
     def tools(self, chosen: AgentTools, allow: tuple[str, ...]) -> ToolSet:
         """What an agent gets in a conversation; `allow`: whom the caller may be connected with."""

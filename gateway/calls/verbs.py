@@ -1,21 +1,19 @@
 """What the steps of a dialplan, and the agent's tools, do with a call: `CallControl` made real."""
 
-from collections.abc import Callable, Coroutine, Iterator, MutableMapping
+from collections.abc import Coroutine, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
-from gateway.calls.agent import AgentDialogue, TalkLimits
+from gateway.calls.agent import TalkLimits
 from gateway.calls.agent_link import AgentLostError
 from gateway.calls.agent_words import completed
-from gateway.calls.bridge import Bridge
 from gateway.calls.callbacks import Callback
 from gateway.calls.choosing import choice_tool, instructions
 from gateway.calls.endings import by_fault, by_step
-from gateway.calls.events import CallEndedError, CallEvents
-from gateway.calls.journal import Journal
+from gateway.calls.events import CallEndedError
 from gateway.calls.meeting import Left
-from gateway.calls.parts import CallSettings
+from gateway.calls.parts import CallParts
 from gateway.calls.persons import Persons
 from gateway.calls.referring import refer
 from gateway.calls.tool_box import ToolBox
@@ -40,7 +38,6 @@ from gateway.dialplan.runtime import (
     TalkRequest,
 )
 from gateway.errors import LocalError
-from gateway.legs.contract import Leg
 from gateway.wire import card as wire
 
 _ANSWER_TIMEOUT_S: Final = 10.0
@@ -51,34 +48,18 @@ _DTMF_GAP_S: Final = 0.2
 class CallVerbs:
     """Implements `gateway.dialplan.runtime.CallControl` for one call."""
 
-    def __init__(
-        self,
-        leg: Leg,
-        facts: CallFactsView,
-        journal: Journal,
-        events: CallEvents,
-        bridge: Bridge,
-        agent: AgentDialogue,
-        settings: CallSettings,
-        enter: Callable[[CallState], None],
-        keep: Callable[[], None],
-    ) -> None:
-        self._leg = leg
-        self._facts = facts
-        self._journal = journal
-        self._events = events
-        self._bridge = bridge
-        self._agent = agent
-        self._settings = settings
-        self._enter = enter
-        self._keep = keep
+    def __init__(self, facts: CallFactsView, parts: CallParts) -> None:
+        self._leg, self._facts = parts.leg, facts
+        self._journal, self._events = parts.journal, parts.events
+        self._bridge, self._agent, self._settings = parts.bridge, parts.agent, parts.settings
+        self._enter, self._keep = parts.enter, parts.keep
         self._rung = False
         self._plays_early = False
-        self.persons = Persons(self, journal, events, bridge, agent, settings, enter, keep)
+        self.persons = Persons(self, parts)
         self._variables: dict[str, str] = {}
         self.allow: tuple[str, ...] = ()
         """With whom the agent may connect the caller."""
-        self._tool_box = ToolBox(self, leg, journal, events, bridge, agent, settings)
+        self._tool_box = ToolBox(self, parts)
         self.outcome = Termination(Reason.PLAN_ENDED)
         """Why the call ends when the plan has no more steps."""
 
