@@ -59,6 +59,11 @@ def test_loss_that_stays_leads_back_and_is_not_tried_against_again_for_long(leg:
     assert downs[2] - ups[1] == pytest.approx(600, abs=3)
 
 
+def test_a_peak_that_passes_by_itself_is_no_proof(leg: Leg) -> None:
+    assert leg.seconds(5, TWELVE) == ["ILBC/30"]
+    assert leg.seconds(20, paths.LOSSY) == ["PCMU/20"]
+
+
 def test_a_trial_on_a_path_that_turns_out_thin_is_none(leg: Leg) -> None:
     assert leg.seconds(5, TWELVE) == ["ILBC/30"]
     assert leg.seconds(20, paths.THIN_AND_LOSSY)[:1] == ["ILBC/60"]
