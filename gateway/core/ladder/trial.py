@@ -17,8 +17,8 @@ _GAIN: Final = 14.0
 """Points of R to be won if all the loss is our making: of G.711 that is from 9 % on, beyond what 5 % by
 chance may look like."""
 _STAYS: Final = 0.35
-"""Share of the loss that, left over, shows that it has another cause. A trial begins at a peak, so that a good
-part of it goes by itself."""
+"""Share of the loss that, left over, shows that it has another cause. A trial begins at a peak, so that a
+good part of it goes by itself."""
 _SETTLED_S: Final = 12.0
 """The window of the reports, and the time between those of a far end (RFC 3550 §6.2)."""
 
