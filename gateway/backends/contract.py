@@ -272,7 +272,7 @@ class Backend(Protocol):
         """The caller barged in: cancel what is being answered and ignore the rest of `item_id`."""
 
     def truncate(self, item_id: str, played_ms: int) -> None:
-        """Of `item_id` the caller heard this much; clamped to what was received."""
+        """Of `item_id` this much has reached the caller's ear; clamped to what was received."""
 
     def played(self, item_id: str) -> None:
         """All of `item_id` has been played to the caller; items are played in the order they came."""
