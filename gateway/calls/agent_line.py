@@ -115,7 +115,7 @@ class AgentLine:
         untold, self._untold = self._untold, []
         for request in untold:
             self._tell(backend, request)
-        if self._hear_caller and (words := self.unheard.pcm()):
+        if words := self.unheard.replay():
             backend.send_audio(words)
 
     def disconnect(self) -> None:
@@ -268,7 +268,8 @@ class AgentLine:
                 journal.note(TimelineKind.SPEECH_STARTED, at_s=onset_s)
                 self._over_agent = event.item_id if self._heard else ""
                 self._own_stop.service_hears(True)
-                self._asides.turn_began(over_agent=self._heard, noise=self._turns.caller_unheard)
+                noise = self._turns.caller_unheard and not self.unheard.replayed
+                self._asides.turn_began(over_agent=self._heard, noise=noise)
                 self._take_turns(self._turns.on_backend_speech_started())
                 self._notify(event)
             case ai.SpeechStopped():

@@ -31,6 +31,8 @@ class UnheardTurn:
         """There are words among the frames, by the gateway's own ear or by the lost service's."""
         self.audible = False
         """By the gateway's own: another service will hear them, too."""
+        self.replayed = False
+        """The session that is there now hears them later than they were said."""
 
     @property
     def listening(self) -> bool:
@@ -72,11 +74,12 @@ class UnheardTurn:
 
     def understood(self) -> None:
         """The service has made something of it."""
-        self.waiting = self.audible = False
+        self.waiting = self.audible = self.replayed = False
         self._quiet = 0
         while len(self._frames) > _BEFORE_FRAMES:
             self._frames.popleft()
 
-    def pcm(self) -> bytes:
+    def replay(self) -> bytes:
         """What a new session has to hear; empty if nothing."""
+        self.replayed = self.waiting and bool(self._frames)
         return b"".join(self._frames) if self.waiting else b""

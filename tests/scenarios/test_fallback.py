@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from gateway.backends import contract as ai
 from gateway.backends.contract import BackendError
 from gateway.core.call_state import CallState
@@ -156,8 +158,14 @@ async def test_words_that_the_lost_service_was_listening_to_are_heard_by_the_nex
             await stage.later(20)
         assert second.heard_ms >= 600
         assert samples(bytes(second.heard)).max() > 3000, "the caller's voice"
-        await stage.later(500)
         assert second.told == [], "it hears the words itself, and answers them"
+        while not stage.caller.heard_ms(FILLER):
+            await stage.later(20)
+        second.caller_turn("item_4")
+        second.answer("item_5", 2500, 200, text="about the bill")
+        await stage.later(300)
+        assert stage.caller.heard_ms(2500) == pytest.approx(200, abs=20)
+        assert stage.caller.heard_ms(FILLER) < 400, "the answer takes its place"
         await hang_up(stage)
 
 

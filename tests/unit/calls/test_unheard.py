@@ -16,24 +16,27 @@ def test_silence_is_nothing_to_hear() -> None:
     turn = UnheardTurn()
     say(turn, "q" * 1000)
     assert not turn.waiting
-    assert turn.pcm() == b""
+    assert turn.replay() == b""
 
 
 def test_words_are_kept_with_a_moment_before_and_all_that_follows() -> None:
     turn = UnheardTurn()
     say(turn, "q" * 100 + "w" * 50 + "q" * 30)
     assert turn.waiting
-    assert turn.pcm() == QUIET * 15 + WORD * 50 + QUIET * 30
-    assert turn.pcm() == QUIET * 15 + WORD * 50 + QUIET * 30, "the next session may be lost, too"
+    assert turn.replay() == QUIET * 15 + WORD * 50 + QUIET * 30
+    assert turn.replay() == QUIET * 15 + WORD * 50 + QUIET * 30, "the next session may be lost, too"
+    assert turn.replayed
+    turn.understood()
+    assert not turn.replayed
 
 
 def test_words_that_were_understood_are_not_heard_again() -> None:
     turn = UnheardTurn()
     say(turn, "w" * 50 + "q" * 30)
     turn.understood()
-    assert turn.pcm() == b""
+    assert turn.replay() == b""
     say(turn, "q" * 30 + "w" * 10)
-    assert turn.pcm() == QUIET * 15 + WORD * 10
+    assert turn.replay() == QUIET * 15 + WORD * 10
 
 
 def test_what_shows_that_the_service_has_understood() -> None:
@@ -56,7 +59,7 @@ def test_the_services_word_counts_where_the_gateway_hears_no_speech() -> None:
     say(turn, "q" * 40)
     turn.on_event(ai.SpeechStarted("i1"))
     say(turn, "q" * 20)
-    assert len(turn.pcm()) == 15 + 20
+    assert len(turn.replay()) == 15 + 20
     assert not turn.audible
     say(turn, "w")
     assert turn.audible
@@ -67,7 +70,7 @@ def test_a_noise_that_no_service_answers_is_forgotten() -> None:
     say(turn, "w" * 5 + "q" * 299)
     assert turn.waiting
     say(turn, "q")
-    assert turn.pcm() == b""
+    assert turn.replay() == b""
 
 
 def test_words_to_others_are_not_kept() -> None:
@@ -76,14 +79,14 @@ def test_words_to_others_are_not_kept() -> None:
     turn.listening = False
     say(turn, "w" * 20)
     turn.on_event(ai.SpeechStarted("i1"))
-    assert turn.pcm() == b""
+    assert turn.replay() == b""
     turn.listening = True
     turn.understood()
     say(turn, "w")
-    assert turn.pcm() == WORD
+    assert turn.replay() == WORD
 
 
 def test_of_an_endless_turn_the_end_is_kept() -> None:
     turn = UnheardTurn()
     say(turn, "q" * 20 + "w" * 2000)
-    assert turn.pcm() == WORD * 750
+    assert turn.replay() == WORD * 750
