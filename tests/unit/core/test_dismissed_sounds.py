@@ -91,3 +91,18 @@ def test_an_echo_that_begins_in_the_middle_stops_the_agent_once_and_not_for_good
     echoed = line.hear("n" * 4 + "." * 40)
     assert decisions(echoed) == [PauseBot, Backchannel, ResumeBot]
     assert decisions(line.hear("n" * 100)) == [], "now it is known how loud it is"
+
+
+def test_what_ends_when_the_agent_pauses_was_its_echo_however_long_it_was_heard_before() -> None:
+    line = heard_by(NOISE)
+    line.hear("#" * 40)
+    line.opinions = repeat(VOICE)
+    events = line.hear("#" * 14 + "." * 40)
+    assert decisions(events) == [PauseBot, Backchannel, ResumeBot]
+
+
+def test_what_goes_on_was_none() -> None:
+    line = heard_by(NOISE)
+    line.hear("#" * 40)
+    line.opinions = repeat(VOICE)
+    assert decisions(line.hear("#" * 30)) == [PauseBot, BargeIn]
