@@ -23,6 +23,8 @@ class Tab:
         self.tell = send
         self.ready = False
         """Whether calls may ring here."""
+        self.resumes = ""
+        """The ring that it had answered before its connection was lost."""
 
 
 class PersonLine:

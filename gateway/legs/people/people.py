@@ -111,7 +111,8 @@ class People:
     def resume(self, user: str, ring_id: str, leg: Leg) -> PersonLine | None:
         """The line of a person who was in a call when the core was restarted; None for an unknown person.
 
-        They are busy again. Their page takes the line over when it signs in and names the ring.
+        They are busy again. Their page takes the line over when it signs in and names the ring, or has
+        done so already.
         """
         person = self._people.get(user)
         if person is None:
@@ -119,6 +120,9 @@ class People:
         gone = Tab("", user, lambda _message: None)
         person.line = PersonLine(ring_id, leg, gone, self._line_over)
         person.line.lose(gone)
+        for tab in person.tabs.values():
+            if tab.resumes == ring_id:
+                person.line.take(tab)
         return person.line
 
     # ---- for the pages ------------------------------------------------------------------------
@@ -132,6 +136,7 @@ class People:
         if len(person.tabs) >= MAX_TABS:
             raise TooManyTabsError(f"at most {MAX_TABS} pages of a person may be open")
         person.tabs[tab.id] = tab
+        tab.resumes = resume
         if resume and person.line is not None and person.line.ring_id == resume:
             person.line.take(tab)
 

@@ -1,6 +1,8 @@
 """A phone calls, a person answers at the page: hearing each other, hold, hanging up. All of it is real."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -119,6 +121,42 @@ async def test_the_person_holds_the_caller_and_hangs_up(
     heard = left_channel(recording)
     assert seconds_of_tone(heard, 900) == 0.0
     assert seconds_of_tone(heard, 700) == pytest.approx(1.0, abs=0.3)
+
+
+async def take_back(it: Phone) -> None:
+    """From hold; asked again if the page was back before its call was."""
+    async with asyncio.timeout(20):
+        while True:
+            await it.page.click("#hold")
+            try:
+                await it.until("document.getElementById('hold').ariaPressed === 'false'", 2)
+            except TimeoutError:
+                continue
+            return
+
+
+async def test_a_person_who_holds_a_caller_goes_on_at_the_next_core(
+    browser: Browser, office: GatewayProcess
+) -> None:
+    began = len(office.log)
+    async with at_desk(browser, office) as it:
+        async with Softphone(office.uri()) as caller:
+            await answer(it)
+            await it.page.click("#hold")
+            await it.status("The caller is on hold.")
+            os.kill(office.core_pid(), signal.SIGKILL)
+            await office.logged("call taken over", 30, since=began)
+            # The page comes back by itself, and nobody signs in again.
+            await it.until("!document.getElementById('hold').disabled", 20)
+            await take_back(it)
+            caller.do("tone 1000 2500")
+            assert await it.loudest_hz() == pytest.approx(1000, abs=12)
+            await it.hang_up()
+            await caller.event("ended")
+        await it.until("document.getElementById('presence').textContent.startsWith('Calls come to you')")
+        it.complaints.clear()  # the browser notes the lost connection
+    ended = await office.logged("call ended", since=began)
+    assert (ended["result"], ended["reason"]) == ("completed", "party_hangup")
 
 
 async def test_a_person_is_called_into_a_call_and_hands_it_back_to_the_agent(

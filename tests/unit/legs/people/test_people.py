@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.core.ids import CallId
 from gateway.errors import LocalError
 from gateway.legs.people import messages as page
 from gateway.legs.people.people import MAX_TABS, CannotAnswerError, TooManyTabsError
@@ -307,3 +308,32 @@ async def test_cancelling_an_answered_ring_changes_nothing() -> None:
     ring.cancel()
     assert await ring.answered() is leg
     assert stage.people.presence("op1") == "busy"
+
+
+# ---- a new core -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page_first", [True, False])
+async def test_a_page_and_its_leg_meet_again_at_the_next_core_whoever_is_there_first(
+    page_first: bool,
+) -> None:
+    before = Stage()
+    first = before.page()
+    ring = before.people.ring("op1", INFO)
+    leg = first.answer(ring)
+    after = Stage()
+    early = after.page(resume=ring.id) if page_first else None
+    other = after.page()
+    line = after.people.resume("op1", ring.id, leg)
+    assert line is not None
+    asked: list[str] = []
+    line.held(True)
+    line.attach(asked.append)
+    line.joined(CallId("call_1"))
+    it = early or after.page(resume=ring.id)
+    joined = [told for told in it.told if isinstance(told, page.Joined)]
+    assert [(told.ring_id, told.held) for told in joined] == [(ring.id, True)]
+    it.say('{"type": "resume"}')
+    other.say('{"type": "hang_up"}')
+    assert asked == ["resume"]
+    assert after.people.presence("op1") == "busy"
