@@ -122,6 +122,10 @@ class KeptSources(Sources):
         """As in `Sources`; kept files are there."""
         return "" if relative in self._kept else Sources.exists(self, relative)
 
+    def unplayable(self, _relative: str) -> str:
+        """Never: a plan that was in force comes back; a sound spoilt since then fails when it is played."""
+        return ""
+
     def text(self, relative: str) -> str:
         """As it was. Raises `ConfigError`."""
         if relative not in self._kept:

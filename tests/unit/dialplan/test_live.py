@@ -13,7 +13,7 @@ from watchfiles import awatch
 from gateway.config.problems import ConfigError
 from gateway.dialplan.live import LivePlan, check_start
 from gateway.dialplan.versions import MAX_KEPT, VersionsError
-from tests.unit.dialplan.plans import SURROUNDINGS, ask
+from tests.unit.dialplan.plans import SURROUNDINGS, ask, write_wav
 
 
 class Clock:
@@ -275,6 +275,24 @@ async def test_only_so_many_plans_are_kept(site: Site) -> None:
     assert len(live.status().history) == MAX_KEPT
     kept = [path for path in (site.run / "dialplans").iterdir() if path.name != "versions.json"]
     assert len(kept) == MAX_KEPT
+
+
+async def test_a_sound_that_was_spoilt_keeps_no_plan_from_coming_back(site: Site) -> None:
+    sound = site.plans / "x.wav"
+    write_wav(sound)
+    text = 'version: 1\nroutes: [{name: NAME, match: {to: "*"}, do: [{play: {file: x.wav}}]}]\n'
+    (site.plans / "main.yaml").write_text(text.replace("NAME", "one"))
+    live = await site.open()
+    sound.write_bytes(b"no sound")
+    with pytest.raises(ConfigError, match=r"x\.wav"):
+        await live.reload("anna")
+    assert route_of(await site.open()) == "one", "the gateway starts"
+    write_wav(sound)
+    (site.plans / "main.yaml").write_text(text.replace("NAME", "two"))
+    await live.reload("anna")
+    sound.unlink()
+    await live.rollback("ben")
+    assert route_of(live) == "one"
 
 
 async def test_lists_come_back_with_the_plan(site: Site) -> None:
