@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
+from gateway.core.bucket import TokenBucket
+from gateway.core.churn import BURST, PER_S
 from gateway.core.ids import CardId
 from gateway.wire.edge import CardStatus
 
@@ -33,7 +35,7 @@ class NoSlot(Enum):
     FULL = auto()
     """`max_calls` are running."""
     NO_CARD = auto()
-    """Below `max_calls`, but no running card has room."""
+    """Below `max_calls`, but no running card has room, or too many calls began on those that have."""
 
 
 @dataclass(slots=True)
@@ -52,6 +54,8 @@ class Card:
     reserved: dict[str, float] = field(default_factory=dict)
     """Call-ID → time of the reservation."""
     held: set[str] = field(default_factory=set)
+    beginnings: TokenBucket = field(default_factory=lambda: TokenBucket(per_s=PER_S - 2, burst=BURST - 2))
+    """Calls that may begin; a little less than what the card itself refuses."""
 
     @property
     def used(self) -> int:
@@ -103,7 +107,7 @@ class Slots:
         for card in self.cards.values():
             if card.phase is not CardPhase.READY or not card.attached or card.used >= self.calls_per_card:
                 continue
-            if best is None or card.used > best.used:
+            if (best is None or card.used > best.used) and card.beginnings.ready(now):
                 best = card
         if best is None:
             return NoSlot.NO_CARD
@@ -188,6 +192,7 @@ class Slots:
 
     def _take(self, card: Card, call_id: str, now: float) -> None:
         self.changes += 1
+        card.beginnings.take(now)
         card.reserved[call_id] = now
         self._card_of[call_id] = card.id
 

@@ -10,7 +10,7 @@ Known are (found by sending spoilt messages; a proper peer sends none but the la
   it pass at first when the medium's port is 0, and then insists on it.
 - SDP with an IPv6 connection address: the wheel has no IPv6, and aborts at the next offer.
 - An answer with SDP to our INVITE after one whose SDP could not be negotiated; see `answers.py`.
-- Too many new calls in a short time; see `churn.py`.
+- Too many new calls in a short time; see `gateway/core/churn.py`.
 - A digit by INFO whose body is one line without CRLF, which phones do send: PJSIP counts on two more bytes.
   It gets them.
 

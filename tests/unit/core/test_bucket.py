@@ -27,3 +27,12 @@ def test_what_costs_more_takes_more() -> None:
     assert not bucket.take(0.0, 100)
     assert bucket.take(0.5, 100)
     assert not bucket.take(100.0, 201)
+
+
+def test_asking_takes_nothing() -> None:
+    bucket = TokenBucket(per_s=1, burst=1)
+    assert bucket.ready(0.0)
+    assert bucket.ready(0.0)
+    assert bucket.take(0.0)
+    assert not bucket.ready(0.5)
+    assert bucket.ready(1.0)

@@ -4,6 +4,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from hypothesis.strategies import integers, sampled_from
 
+from gateway.core.churn import BURST
 from gateway.core.ids import CardId
 from gateway.edge.slots import RESERVED_S, CardPhase, NoSlot, Slots
 from gateway.wire.edge import CardStatus
@@ -52,6 +53,26 @@ def test_no_card_is_not_the_same_as_full() -> None:
     for call in "abcd":
         slots.reserve(call, 0.0)
     assert slots.reserve("e", 0.0) is NoSlot.NO_CARD
+
+
+def test_calls_that_begin_too_fast_for_a_card_go_to_another_or_wait() -> None:
+    slots = _slots(2)
+
+    def short_calls(count: int, now: float) -> list[CardId]:
+        places = []
+        for number in range(count):
+            place = slots.reserve(f"{now} {number}", now)
+            if isinstance(place, NoSlot):
+                break
+            places.append(place)
+            slots.release_reserved(f"{now} {number}", now)
+        return places
+
+    first = short_calls(100, 0.0)
+    assert len(first) == 2 * (BURST - 2)
+    assert {first.count(card) for card in set(first)} == {BURST - 2}
+    assert slots.reserve("late", 0.0) is NoSlot.NO_CARD
+    assert len(short_calls(100, 0.5)) == 2 * 9
 
 
 def test_a_repeated_reservation_is_one() -> None:

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from gateway.cards.sip import pcm
 from gateway.cards.sip.answers import AnswerWatch
-from gateway.cards.sip.churn import Churn
 from gateway.cards.sip.contract import (
     BusyError,
     CallHandler,
@@ -26,6 +25,7 @@ from gateway.cards.sip.pjsip.native import extension, pj
 from gateway.cards.sip.pjsip.port import PcmPort, fast_path_works
 from gateway.cards.sip.screen import Screen, SdpAnswer
 from gateway.cards.sip.waker import Waker
+from gateway.core.churn import Churn
 
 MAX_CALLS: Final = 4
 """Compiled into the wheel; a Call with a higher index aborts the process."""

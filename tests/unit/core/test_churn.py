@@ -1,6 +1,6 @@
 """How fast calls may begin at a card."""
 
-from gateway.cards.sip.churn import BURST, PER_S, REMEMBER_S, Churn
+from gateway.core.churn import BURST, PER_S, REMEMBER_S, Churn
 
 
 def begun(churn: Churn, until_s: float, step_s: float) -> list[float]:
