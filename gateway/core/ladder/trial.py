@@ -3,7 +3,8 @@
 A full queue shows by its delay, and is called thin. What polices a rate without a queue, or with a short one,
 looks like any other loss. So where no coding bears loss better than the present one, the one with the fewest
 bits is tried for a while, if it would be clearly better without the loss: what it does away with was our own
-making. If a good part of the loss stays, the way goes back to the better coding, and it is long before the next try.
+making. If a good part of the loss stays, the way goes back to the better coding, and it is long before the
+next try.
 """
 
 from dataclasses import dataclass
