@@ -273,7 +273,7 @@ class LivePlan:
     def _settled(versions: Versions) -> set[str]:
         """Digests of files about which something was decided already."""
         canary = versions.canary.digest if versions.canary else ""
-        return {versions.current.digest, versions.rejected, canary} - {""}
+        return {versions.current.digest, canary, *versions.rejections} - {""}
 
     def _reloaded(self, by: str, canary_percent: float | None, asked: bool) -> _Held:
         if self.directory is None:
@@ -286,7 +286,7 @@ class LivePlan:
         same_share = canary_percent is None or canary_percent == versions.canary_percent
         if in_force is not None and in_force.digest == plan.digest and same_share:
             return held
-        if not asked and plan.digest == versions.rejected:
+        if not asked and plan.digest in versions.rejections:
             return held
         if canary_percent is not None and plan.digest == versions.current.digest:
             raise VersionsError(

@@ -2,8 +2,8 @@
 
 There is a current plan and perhaps a canary: a new plan for a share of the callers. A new plan replaces
 the current one, or becomes the canary; `promote` makes the canary the current plan; `rollback` drops
-the canary, or else brings back the plan before the current one. The plan that a rollback took away is
-remembered, so that a restart does not load it again from the unchanged files.
+the canary, or else brings back the plan before the current one. The plans that rollbacks took away are
+remembered until another one comes, so that none is loaded again from the unchanged files.
 """
 
 from dataclasses import dataclass, replace
@@ -49,8 +49,18 @@ class Versions:
     """Everything that was put into force, newest first, the current plan and the canary included."""
     canary: Version | None = None
     canary_percent: float = 0.0
-    rejected: str = ""
-    """Digest of the plan that the last rollback took away; empty if none."""
+    rejected: tuple[str, ...] | str = ()
+    """Digests of the plans that were rolled back since another one came; read it as `rejections`.
+
+    Earlier gateways wrote down one digest, or an empty string.
+    """
+
+    @property
+    def rejections(self) -> tuple[str, ...]:
+        """Digests of the plans that come back only when somebody asks for them."""
+        if isinstance(self.rejected, str):
+            return (self.rejected,) if self.rejected else ()
+        return self.rejected
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -75,7 +85,7 @@ class Versions:
             history=self._with(version),
             canary=version,
             canary_percent=percent,
-            rejected="",
+            rejected=(),
         )
 
     def promoted(self, at: datetime, by: str) -> "Versions":
@@ -88,10 +98,10 @@ class Versions:
         """Without the canary, or with the plan before the current one. Raises `VersionsError`."""
         if self.canary is not None:
             version = replace(self.current, at=at, by=by, action="rolled_back")
-            return Versions(version, self._with(version), rejected=self.canary.digest)
+            return Versions(version, self._with(version), rejected=(*self.rejections, self.canary.digest))
         for before in self._older():
             version = replace(before, at=at, by=by, action="rolled_back")
-            return Versions(version, self._with(version), rejected=self.current.digest)
+            return Versions(version, self._with(version), rejected=(*self.rejections, self.current.digest))
         raise VersionsError("there is no earlier plan")
 
     def _older(self) -> tuple[Version, ...]:

@@ -1,6 +1,7 @@
 """Canaries and rollbacks: who gets the new plan, and how the one before comes back and stays."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -92,6 +93,56 @@ async def test_a_rolled_back_plan_stays_so_after_a_restart(site: Site) -> None:
     assert route_of(again) == "one"
     site.write("three")
     assert route_of(await site.open()) == "three"
+
+
+async def test_a_second_rollback_leaves_the_first_as_it_was(site: Site) -> None:
+    live = await site.open()
+    for name in ("two", "three"):
+        site.write(name)
+        await live.follow_files()
+    await live.rollback("ben")
+    await live.rollback("ben")
+    site.write("three")  # as it was
+    await live.follow_files()
+    assert route_of(live) == "one"
+    again = await site.open()
+    assert route_of(again) == "one"
+    await again.follow_files()
+    assert route_of(again) == "one"
+    site.write("two")
+    await again.follow_files()
+    assert route_of(again) == "one"
+    site.write("four")
+    await again.follow_files()
+    assert route_of(again) == "four"
+
+
+async def test_a_canary_and_the_plan_before_it_stay_rolled_back(site: Site) -> None:
+    live = await site.open()
+    site.write("two")
+    await live.reload("anna")
+    site.write("three")
+    await live.reload("anna", 50.0)
+    await live.rollback("ben")
+    await live.rollback("ben")
+    for name in ("three", "two"):
+        site.write(name)
+        await live.follow_files()
+        assert shares(live) == {"one": 400}
+        assert shares(await site.open()) == {"one": 400}
+
+
+async def test_a_history_with_one_rejected_plan_is_read_too(site: Site) -> None:
+    live = await site.open()
+    site.write("two")
+    await live.reload("anna")
+    rejected = live.current.digest
+    await live.rollback("ben")
+    path = site.run / "dialplans" / "versions.json"
+    kept = json.loads(path.read_text())
+    for before, route in ((rejected, "one"), ("", "two")):
+        path.write_text(json.dumps({**kept, "rejected": before}))
+        assert route_of(await site.open()) == route
 
 
 async def test_a_canary_stays_one_after_a_restart(site: Site) -> None:
