@@ -110,6 +110,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if noted is not None:
         wanted = {json.loads(line)["test"] for line in noted.read_text().splitlines()}
         items[:] = [item for item in items if item.nodeid in wanted]
+        if len(items) != len(wanted):
+            raise pytest.UsageError(f"{noted}: some of its tests are not there")
 
 
 def excused(noted: Path, most: int = 5) -> bool:

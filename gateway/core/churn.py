@@ -15,20 +15,20 @@ REMEMBER_S = 32.0
 
 
 class Churn:
-    """Admits new calls; an INVITE that was admitted once passes when it is sent again."""
+    """Admits INVITEs that begin a call; one that was admitted passes when it is sent again."""
 
     def __init__(self) -> None:
         self._bucket = TokenBucket(per_s=PER_S, burst=BURST)
         self._admitted: dict[bytes, float] = {}
-        """When, by Call-ID; oldest first."""
+        """When, by transaction; oldest first."""
 
-    def admit(self, sip_call_id: bytes, now: float) -> bool:
-        """Whether this call may begin. now: monotonic seconds."""
+    def admit(self, transaction: bytes, now: float) -> bool:
+        """Whether it may begin. transaction: what tells an INVITE from others. now: monotonic seconds."""
         while self._admitted and now - next(iter(self._admitted.values())) > REMEMBER_S:
             del self._admitted[next(iter(self._admitted))]
-        if sip_call_id in self._admitted:
+        if transaction in self._admitted:
             return True
         if not self._bucket.take(now):
             return False
-        self._admitted[sip_call_id] = now
+        self._admitted[transaction] = now
         return True

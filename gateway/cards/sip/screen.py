@@ -42,6 +42,9 @@ _TO_TAG_VALUE = re.compile(
     rb"^(?:to|t)[ \t]*:.*;[ \t]*tag[ \t]*=[ \t]*([^;, \t\r\n]+)", re.IGNORECASE | re.MULTILINE
 )
 _CALL_ID = re.compile(rb"^(?:call-id|i)[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
+_BRANCH = re.compile(
+    rb"^(?:via|v)[ \t]*:[^\n]*?;[ \t]*branch[ \t]*=[ \t]*([^;, \t\r\n]+)", re.IGNORECASE | re.MULTILINE
+)
 _CSEQ_METHOD = re.compile(rb"^cseq[ \t]*:[ \t]*\d+[ \t]+(\S+)", re.IGNORECASE | re.MULTILINE)
 _IPV6 = re.compile(rb"c=\s*IN\s+IP6\b", re.IGNORECASE)
 _WITH_ADDRESS = (b"c=", b"o=", b"a=rtcp:", b"a=candidate:")
@@ -65,13 +68,18 @@ def line_end_missing(packet: bytes) -> bool:
 
 
 def new_call(packet: bytes) -> bytes | None:
-    """Call-ID of an INVITE that begins a call; None if it is something else."""
+    """What tells an INVITE that begins a call from others: its Call-ID and the branch of its topmost Via.
+
+    None if it is something else, or has no Call-ID. One that is sent again has both (RFC 3261 §17.2.3).
+    """
     message = packet.lstrip(b"\r\n")
     if message[:7].upper() != b"INVITE ":
         return None
     head = re.sub(rb"\n[ \t]+", b" ", message.replace(b"\r\n", b"\n").partition(b"\n\n")[0])
-    call_id = _CALL_ID.search(head)
-    return call_id[1] if call_id is not None and _TO_TAG.search(head) is None else None
+    call_id, branch = _CALL_ID.search(head), _BRANCH.search(head)
+    if call_id is None or _TO_TAG.search(head) is not None:
+        return None
+    return call_id[1] + b" " + (branch[1] if branch else b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +156,7 @@ class Screen:
         may_begin: Callable[[bytes], bool],
         may_answer: Callable[[SdpAnswer], bool],
     ) -> None:
-        """may_begin is asked of the Call-ID of a new call, may_answer of SDP in responses to an INVITE."""
+        """may_begin is asked of a new call (see `new_call`), may_answer of SDP in responses to an INVITE."""
         pointer = ctypes.c_void_p
         self._may_begin, self._may_answer = may_begin, may_answer
         self._probe: bytes | None = None
@@ -216,8 +224,8 @@ class Screen:
     def _begins(self, received: int) -> bool:
         if self._packet_offset is None:
             return True
-        call_id = new_call(ctypes.string_at(received + self._packet_offset))
-        if call_id is None or self._may_begin(call_id):
+        transaction = new_call(ctypes.string_at(received + self._packet_offset))
+        if transaction is None or self._may_begin(transaction):
             return True
         self.refused += 1
         get_logger().debug("message kept from PJSIP", reason="too many new calls")

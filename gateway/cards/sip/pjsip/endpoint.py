@@ -136,7 +136,7 @@ class Endpoint:
         """
         if self.calls_held >= MAX_CALLS:
             raise PjsipError("all call slots are in use")
-        if not self._may_begin(order.sip_call_id.encode() or secrets.token_bytes(8)):
+        if not self._may_begin(secrets.token_bytes(8)):
             raise BusyError("too many calls began within a second")
         options = call_options(headers=order.headers)
         options.txOption.localUri, options.opt.customCallId = order.from_uri, order.sip_call_id
@@ -161,8 +161,8 @@ class Endpoint:
             raise
         return facade
 
-    def _may_begin(self, sip_call_id: bytes) -> bool:
-        return self._churn.admit(sip_call_id, time.monotonic())
+    def _may_begin(self, transaction: bytes) -> bool:
+        return self._churn.admit(transaction, time.monotonic())
 
     def _may_answer(self, answer: SdpAnswer) -> bool:
         call = self._placed.get(answer.sip_call_id)

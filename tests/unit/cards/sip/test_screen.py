@@ -104,9 +104,16 @@ def test_an_ipv6_connection_address_is_kept_away() -> None:
 
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
 def test_an_invite_without_a_to_tag_begins_a_call(end: str) -> None:
-    new = ack("To: <sip:gw@h>", "Call-ID: a@b", method="INVITE", end=end)
-    assert new_call(new) == b"a@b"
-    assert new_call(ack("To: <sip:gw@h>", "i: a@b", method="invite", end=end)) == b"a@b"
+    def new(call: str, *via: str, method: str = "INVITE") -> bytes | None:
+        return new_call(ack("To: <sip:gw@h>", call, *via, method=method, end=end))
+
+    first = new(
+        "Call-ID: a@b", "Via: SIP/2.0/UDP h;branch=z9hG4bK1;rport", "Via: SIP/2.0/UDP i;branch=z9hG4bK2"
+    )
+    assert first == b"a@b z9hG4bK1"
+    assert new("i: a@b", "v: SIP/2.0/UDP h ; branch = z9hG4bK1", method="invite") == first
+    assert new("Call-ID: a@b", "Via: SIP/2.0/UDP h;branch=z9hG4bK3") != first, "another with the same Call-ID"
+    assert new("Call-ID: a@b") == b"a@b "
     assert new_call(ack("To: <sip:gw@h>;tag=1", "Call-ID: a@b", method="INVITE", end=end)) is None
     assert new_call(ack("To: <sip:gw@h>", "Call-ID: a@b", method="OPTIONS", end=end)) is None
     assert new_call(ack("To: <sip:gw@h>", method="INVITE", end=end)) is None
