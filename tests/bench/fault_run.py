@@ -9,42 +9,29 @@ import contextlib
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
-import numpy as np
-
-from gateway.bench.callers import SLOTS, Aim, Caller, Callers
+from gateway.bench.callers import SLOTS, Aim, Callers
 from gateway.bench.calls import wait_ready
 from gateway.bench.clock import Loop
 from gateway.bench.dialog import DialogState
 from gateway.bench.own_gateway import HOST, free_block, free_port, ports_needed, started_gateway
 from gateway.core.record import CallRecord, TimelineKind
-from gateway.media.g711 import ulaw_decode, ulaw_encode
 from gateway.store.calls import DATABASE_NAME, CallStore
-from tests.bench.turn_service import is_loud
-from tests.sounds import frames, voiced
+from tests.bench.talking_phone import TONES, Kind, TalkingPhone, first_s
 
 Fault = Literal["killed", "frozen", "slowed", "corrupted"]
-Kind = Literal["quiet", "first", "second", "words"]
 
 FAULTS: Final[tuple[Fault, ...]] = ("killed", "frozen", "slowed", "corrupted")
-TONES: Final[Mapping[Kind, float]] = {"first": 1000.0, "second": 1500.0}
 SLOW_BPS: Final = 32_000
-TURN_MS: Final = 600
-_TURN: Final = tuple(ulaw_encode(frame) for frame in frames(voiced(TURN_MS)))
-_SILENCE: Final = b"\xff" * 160
-_HEADER: Final = struct.Struct("!BBHII")
-_RUN_FRAMES: Final = 3
-"""So many of a kind in a row are that kind: a vowel may look like a tone for a moment."""
 _START_S: Final = 60.0
 _CALLS_PER_S: Final = 10.0
 _QUIET_S: Final = 0.6
@@ -53,80 +40,6 @@ _LONGEST_S: Final = 15.0
 """Nobody waits longer for an answer."""
 _AFTER_TURN_S: Final = 0.05
 """The fault comes so long after the caller's last word: before the service knows that it was the last."""
-
-
-# ---- the phone -------------------------------------------------------------------------------------
-
-
-class TalkingPhone(Caller):
-    """Says what it is told to, and keeps all it hears."""
-
-    __slots__ = ("_run", "_to_say", "heard", "loud_s", "toned_s", "turns_s")
-
-    def __init__(self, slot: int) -> None:
-        super().__init__(slot)
-        self.heard: list[tuple[float, Kind]] = []
-        """20 ms each: when they came, and what they sound like."""
-        self.loud_s = self.toned_s = 0.0
-        """When anything, and an answer, was heard last."""
-        self._run = 0
-        self.turns_s: list[float] = []
-        """When each turn's last frame went out."""
-        self._to_say: list[bytes] = []
-
-    def speak(self, _now_s: float) -> None:
-        """Begin a turn."""
-        self._to_say = list(_TURN)
-
-    def on_rtp(self, data: bytes, _source: tuple[str, int], arrived_s: float) -> None:
-        """A datagram at our RTP port."""
-        if len(data) <= _HEADER.size or data[1] & 0x7F:
-            return
-        kind = kind_of(data[_HEADER.size :])
-        self.heard.append((arrived_s, kind))
-        self._run = self._run + 1 if kind in TONES else 0
-        if kind != "quiet":
-            self.loud_s = arrived_s
-        if self._run >= _RUN_FRAMES:
-            self.toned_s = arrived_s
-
-    def send_frame(self) -> bool:
-        """The next 20 ms."""
-        media = self.dialog.media
-        if self.dialog.state is not DialogState.UP or media is None:
-            return True
-        if self._to_say:
-            payload = self._to_say.pop(0)
-            if not self._to_say:
-                self.turns_s.append(time.time())
-        else:
-            payload = _SILENCE
-        return self.socket.send(self.sender.packet(payload), media)
-
-
-def kind_of(payload: bytes) -> Kind:
-    """What 20 ms sound like."""
-    if not is_loud(payload):
-        return "quiet"
-    x = np.frombuffer(ulaw_decode(payload), "<i2").astype(np.float64)
-    power = float(np.sum(x * x))
-    turn = -2j * np.pi * np.arange(len(x)) / 8000
-    for kind, hz in TONES.items():
-        if 2 * abs(np.sum(x * np.exp(turn * hz))) ** 2 / len(x) > 0.8 * power:
-            return kind
-    return "words"
-
-
-def first_s(heard: Sequence[tuple[float, Kind]], kinds: Sequence[Kind], after_s: float) -> float | None:
-    """When a sound of one of these kinds began after a moment, None if none did."""
-    run: list[float] = []
-    for at_s, kind in heard:
-        if at_s < after_s:
-            continue
-        run = [*run, at_s] if kind in kinds else []
-        if len(run) == _RUN_FRAMES:
-            return run[0]
-    return None
 
 
 # ---- the services ----------------------------------------------------------------------------------
@@ -305,10 +218,6 @@ async def _records(path: Path, calls: int) -> list[CallRecord]:
     return [record for record in found if record is not None]
 
 
-def _is_up(phone: TalkingPhone) -> bool:
-    return phone.dialog.state is DialogState.UP
-
-
 class _Calls:
     def __init__(self, loop: Loop, plan: Plan, lines: Sequence[_Line]) -> None:
         self._loop, self._plan, self._lines = loop, plan, lines
@@ -352,7 +261,7 @@ class _Calls:
             phone.speak(time.time())
 
         def spoken() -> bool:
-            return all(len(phone.turns_s) > number or not _is_up(phone) for _, phone in self._phones)
+            return all(len(phone.turns_s) > number or not phone.up for _, phone in self._phones)
 
         self._loop.run_until(spoken, time.time() + 5)
 
@@ -362,9 +271,7 @@ class _Calls:
         def heard() -> bool:
             quiet_s = time.time() - _QUIET_S
             return all(
-                phone.toned_s > since_s and phone.loud_s < quiet_s
-                for _, phone in self._phones
-                if _is_up(phone)
+                phone.toned_s > since_s and phone.loud_s < quiet_s for _, phone in self._phones if phone.up
             )
 
         self._loop.run_until(heard, time.time() + _LONGEST_S)
@@ -373,7 +280,7 @@ class _Calls:
         now_s = time.time()
         for line, phone in self._phones:
             dialog = phone.dialog
-            if not _is_up(phone):
+            if not phone.up:
                 self._dropped[dialog.ids.call_id] = dialog.failure or f"{dialog.state} by {dialog.ended_by}"
             self._loop.call_at(now_s, partial(line.callers.hang_up, phone))
         over = (DialogState.ENDED, DialogState.FAILED)
