@@ -37,6 +37,8 @@ HEARTBEAT_S: Final = 5.0
 """Between pings; a pong may take half of it, so that a page is missed after 7.5 s at the latest."""
 
 _SIGN_IN_S: Final = 5.0
+_CLOSE_S: Final = 1.0
+"""How long a page may take to confirm that its connection is closed."""
 _MAX_UNSIGNED: Final = 256
 _OUTBOX: Final = 64
 _PER_S: Final = 10.0
@@ -105,6 +107,10 @@ class _Line:
             await socket.send_str(item)
 
 
+async def _let_go(socket: web.WebSocketResponse) -> None:
+    await socket.close(code=WSCloseCode.GOING_AWAY, message=_STOPS.encode())
+
+
 class Lines:
     """All connections of pages."""
 
@@ -114,6 +120,7 @@ class Lines:
         self._clock = clock
         self._open: set[_Line] = set()
         self._unsigned: set[web.WebSocketResponse] = set()
+        self._stopping = False
 
     def end(self, session: PersonSession) -> None:
         """A session is over: its pages go."""
@@ -125,19 +132,27 @@ class Lines:
         """Let all pages go; they come back to the next process."""
         for line in self._open:
             line.end(WSCloseCode.GOING_AWAY, _STOPS)
-        reason = _STOPS.encode()
-        await asyncio.gather(
-            *(socket.close(code=WSCloseCode.GOING_AWAY, message=reason) for socket in self._unsigned)
+        self._stopping = True
+        outcomes = await asyncio.gather(
+            *(_let_go(socket) for socket in self._unsigned), return_exceptions=True
         )
+        for error in outcomes:
+            if isinstance(error, Exception):
+                log.error("closing a page's connection failed", exc_info=error)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """One connection from its beginning to its end."""
         if len(self._unsigned) >= _MAX_UNSIGNED:
             raise ProblemError(503, "too many pages are signing in", headers={"Retry-After": "2"})
-        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_REQUEST_BYTES, compress=False)
+        socket = web.WebSocketResponse(
+            timeout=_CLOSE_S, heartbeat=HEARTBEAT_S, max_msg_size=MAX_REQUEST_BYTES, compress=False
+        )
+        await socket.prepare(request)
+        if self._stopping:
+            await _let_go(socket)
+            return socket
         self._unsigned.add(socket)
         try:
-            await socket.prepare(request)
             found = await self._signed_in(socket)
         finally:
             self._unsigned.discard(socket)

@@ -17,8 +17,8 @@ from gateway.calls.gate import Gate
 from gateway.core.ids import CallId
 from gateway.core.record import TimelineKind
 from gateway.core.termination import Reason
+from tests.integration.api.pages import answer, line, sign_in
 from tests.integration.api.rig import Rig, problem
-from tests.integration.api.test_people import answer, line, sign_in
 
 
 async def talking(rig: Rig) -> str:

@@ -1,96 +1,21 @@
-"""People over HTTP: sign-in, a page's line, answering, hanging up. Cards, calls and database are real."""
+"""People over HTTP: sign-in and answering. Cards, calls and database are real."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp import WSMsgType
 
 from gateway.core.ids import CallId
 from gateway.legs.people import messages as page
 from gateway.legs.people.ring import RingFailedError, RingInfo
 from gateway.wire import card as wire
+from tests.integration.api.pages import answer, line, sign_in, there
 from tests.integration.api.rig import PASSWORD, SDP, Rig, problem, running
 
 INFO = RingInfo(
     from_party="+4930123", to="+4930555", transcript=(page.TranscriptLine("caller", "hello"),), timeout_s=10
 )
-
-
-class Line:
-    """A page's WebSocket."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self.socket = socket
-        self.id = ""
-
-    async def say(self, **message: Any) -> None:
-        await self.socket.send_str(json.dumps(message))
-
-    async def told(self, kind: str) -> dict[str, Any]:
-        """The next message, which has to be of this kind."""
-        async with asyncio.timeout(5):
-            while (message := await self.socket.receive_json())["type"] == "alive":
-                pass
-        assert message["type"] == kind, message
-        return dict(message)
-
-    async def closed(self, within_s: float = 5) -> int:
-        """The code that the connection was closed with."""
-        async with asyncio.timeout(within_s):
-            message = await self.socket.receive()
-        assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED), message
-        assert self.socket.close_code is not None
-        return self.socket.close_code
-
-
-async def sign_in(rig: Rig, user: str = "olivia", password: str = PASSWORD) -> str:
-    """A token."""
-    body = {"user": user, "password": password}
-    async with rig.send("POST", "/v1/people/sign-in", json=body) as response:
-        assert response.status == 200, await response.text()
-        answer = await response.json()
-        assert response.headers["Cache-Control"] == "no-store"
-        assert "Set-Cookie" not in response.headers
-    assert (answer["user"], answer["expires_in"]) == (user, 12 * 3600)
-    return str(answer["token"])
-
-
-@asynccontextmanager
-async def connected(rig: Rig, **headers: str) -> AsyncIterator[Line]:
-    """A WebSocket that has said nothing yet."""
-    async with rig.http.ws_connect(f"{rig.base}/v1/people/line", headers=headers) as socket:
-        yield Line(socket)
-
-
-@asynccontextmanager
-async def line(rig: Rig, token: str, *, ready: bool = True, resume: str = "") -> AsyncIterator[Line]:
-    """A page that is signed in."""
-    async with connected(rig) as it:
-        await it.say(type="sign_in", token=token, resume=resume)
-        it.id = (await it.told("signed_in"))["line_id"]
-        if ready:
-            await it.say(type="ready")
-            await there(rig, "olivia", "ready")
-        yield it
-
-
-async def there(rig: Rig, user: str, presence: str) -> None:
-    """Wait until a person is seen like this."""
-    async with asyncio.timeout(5):
-        while rig.people.presence(user) != presence:
-            async with rig.send("GET", "/healthz"):  # lets the server do its part in between
-                pass
-
-
-def answer(rig: Rig, token: str, ring_id: str, line_id: str) -> "aiohttp.client._RequestContextManager":
-    path = f"/v1/realtime/calls?answer={ring_id}&line={line_id}"
-    return rig.offer(path, key=token)
 
 
 class Sink:
@@ -205,68 +130,6 @@ async def test_a_sign_in_outlives_the_core_and_a_sign_out_is_for_good() -> None:
             await problem(response, 404)
         async with second.send("GET", "/phone/agents.json", key=other) as response:
             await problem(response, 401)
-
-
-# ---- the line -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "first",
-    [
-        '{"type": "sign_in", "token": "ps_made-up"}',
-        '{"type": "sign_in"}',
-        '{"type": "ready"}',
-        "rubbish",
-        "[" * 2000,
-    ],
-)
-async def test_a_line_without_a_good_token_is_closed(rig: Rig, first: str) -> None:
-    async with connected(rig) as it:
-        await it.socket.send_str(first)
-        assert await it.closed() == 4401
-
-
-async def test_a_line_of_another_origin_is_refused(rig: Rig) -> None:
-    with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-        async with connected(rig, Origin="https://evil.example"):
-            pass
-    assert caught.value.status == 403
-
-
-async def test_a_line_that_says_nothing_is_closed(rig: Rig) -> None:
-    async with connected(rig) as it:
-        assert await it.closed(within_s=8) == 4408
-
-
-async def test_all_pages_are_let_go_when_the_gateway_stops(rig: Rig) -> None:
-    async with line(rig, await sign_in(rig)) as it, connected(rig) as unsigned:
-        async with asyncio.TaskGroup() as group:
-            codes = [group.create_task(each.closed()) for each in (it, unsigned)]
-            group.create_task(rig.server.close())
-        assert [code.result() for code in codes] == [1001, 1001]
-        assert rig.people.presence("olivia") == "offline"
-
-
-async def test_rubbish_is_refused_and_a_flood_ends_the_line(rig: Rig) -> None:
-    async with line(rig, await sign_in(rig)) as it:
-        await it.socket.send_str("rubbish")
-        await it.told("refused")
-        await it.socket.send_bytes(b"x")
-        await it.told("refused")
-        for _ in range(60):
-            await it.say(type="ready")
-        assert await it.closed() == 4429
-
-
-async def test_a_page_that_vanishes_is_missed_within_ten_seconds(rig: Rig) -> None:
-    token = await sign_in(rig)
-    async with line(rig, token):
-        ring = rig.people.ring("olivia", RingInfo(from_party="a", to="b", timeout_s=60))
-        # From here on the page reads nothing, as if its machine had been cut off: no pongs.
-        with pytest.raises(RingFailedError) as caught:
-            async with asyncio.timeout(10):
-                await ring.answered()
-    assert caught.value.reason == "gone"
 
 
 # ---- answering ------------------------------------------------------------------------------------
