@@ -4,9 +4,12 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from watchfiles import awatch
 
+from gateway.dialplan import watching
 from gateway.dialplan.watching import changes
 
 LOOK_MS = 60
@@ -34,6 +37,15 @@ class Watch:
     async def close(self) -> None:
         """Stop."""
         await self._changes.aclose()  # type: ignore[attr-defined]
+
+
+async def seen_once_back(directory: Path, watch: Watch) -> None:
+    """The next change, that being the return of the directory after a while."""
+    back = asyncio.ensure_future(watch.seen())
+    while not back.done():
+        await asyncio.wait([back], timeout=3 * LOOK_MS / 1000)
+        directory.mkdir(exist_ok=True)
+    await back
 
 
 @pytest.fixture
@@ -80,10 +92,32 @@ async def test_a_link_that_is_turned(tmp_path: Path) -> None:
 async def test_a_directory_that_is_away_for_a_while(plans: Path, watch: Watch) -> None:
     await watch.seen_after(plans / "main.yaml", "one")
     shutil.rmtree(plans)
-    back = asyncio.ensure_future(watch.seen())
-    while not back.done():
-        await asyncio.wait([back], timeout=3 * LOOK_MS / 1000)
-        if not plans.exists():
-            plans.mkdir()
-    await back
+    await seen_once_back(plans, watch)
+    await watch.seen_after(plans / "main.yaml", "two")
+
+
+async def test_a_change_while_an_exchange_is_dealt_with(plans: Path, watch: Watch, tmp_path: Path) -> None:
+    await watch.seen_after(plans / "main.yaml", "one")
+    (tmp_path / "new").mkdir()
+    plans.rename(tmp_path / "old")
+    (tmp_path / "new").rename(plans)
+    await watch.seen()
+    (plans / "main.yaml").write_text("two")  # nobody waits for a change now
+    await watch.seen()
+
+
+async def test_a_directory_that_goes_as_the_watch_begins(
+    plans: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: list[Path] = []
+
+    def late(directory: Path, **how: Any) -> AsyncIterator[object]:
+        if not gone:
+            gone.append(directory)
+            directory.rmdir()
+        return awatch(directory, **how)
+
+    monkeypatch.setattr(watching, "awatch", late)
+    await seen_once_back(plans, watch)
+    assert gone == [plans]
     await watch.seen_after(plans / "main.yaml", "two")
