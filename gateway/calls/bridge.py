@@ -54,6 +54,9 @@ class Bridge:
         self._clock = clock
         self._mix = Mix(mix_rate_hz, ticker, clock)
         self._mix.on_prompts = self._report_prompts
+        self._mix.on_fault = lambda: self.on_fault()
+        self.on_fault: Callable[[], None] = lambda: None
+        """Told, while the exception is handled, that those in company hear each other no more."""
         self.agent = AgentLine(
             leg, leg.pcm_format, journal, clock, notify, leg.send_text, inherited=inherited
         )

@@ -126,6 +126,7 @@ class Call:
         ).on_event
         self._bridge.caller.attach(self.id)
         self._bridge.on_changed = self._keep
+        self._bridge.on_fault = self._on_mix_fault
 
     @property
     def state(self) -> CallState:
@@ -165,13 +166,24 @@ class Call:
             self.desk.suspend()
             raise
         finally:
-            async with AsyncExitStack() as ending:  # each whatever becomes of the others
+            await self._let_go()
+        self._enter(CallState.ENDED)
+        return self._journal.record(termination)
+
+    async def _let_go(self) -> None:
+        """Each part, whatever becomes of the others; the record must not be lost for a fault here."""
+        try:
+            async with AsyncExitStack() as ending:
                 ending.callback(self._bridge.close)
                 ending.push_async_callback(self._agent.link.release)
                 ending.callback(self._verbs.persons.close)
                 ending.push_async_callback(self.desk.close)
-        self._enter(CallState.ENDED)
-        return self._journal.record(termination)
+        except Exception:  # noqa: BLE001
+            self._log.exception("a call did not end cleanly")
+
+    def _on_mix_fault(self) -> None:
+        self._log.exception("the mix has failed")
+        self._events.post(EndRequested(Reason.INTERNAL_ERROR))
 
     async def _until_its_end(self) -> Termination:
         """Everything up to the reason to hang up."""

@@ -239,11 +239,17 @@ class CallDesk:
         self._require_answer()
         if self._recorder is not None:
             raise NotPossibleError(409, "the call is being recorded already")
-        path = free_path(self._recordings, self._journal.facts.id)
+        path = free_path(
+            self._recordings, self._journal.facts.id, self._bridge.caller.pcm_format.sample_rate_hz
+        )
         self._recorder = CallRecorder(path, self._bridge, self._settings.clock, self._settings.in_thread)
         self._keep()
         self._journal.note(TimelineKind.RECORDING, state="started")
         return str(path)
+
+    def _free_path(self) -> Path:
+        rate_hz = self._bridge.caller.pcm_format.sample_rate_hz
+        return free_path(self._recordings, self._journal.facts.id, rate_hz)
 
     @property
     def _recordings(self) -> Path:
@@ -265,7 +271,13 @@ class CallDesk:
         except LocalError:
             # It is a file of its own already: what comes now is another.
             try:
-                self._recorder = resume(free_path(self._recordings, self._journal.facts.id))
+                self._recorder = resume(
+                    free_path(
+                        self._recordings,
+                        self._journal.facts.id,
+                        self._bridge.caller.pcm_format.sample_rate_hz,
+                    )
+                )
             except LocalError as exc:
                 self._journal.note(TimelineKind.RECORDING, state="failed", reason=str(exc))
                 return

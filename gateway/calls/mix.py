@@ -78,6 +78,8 @@ class Mix:
         self._on_mix: Callable[[bytes], None] | None = None
         self.on_prompts: Callable[[Party], None] | None = None
         """Told on every tick of a party that is played prompts."""
+        self.on_fault: Callable[[], None] = lambda: None
+        """Told, while the exception is handled, that there is no mix any more."""
 
     def describe(self) -> str:
         """Rate, and what had to be evened out of each clock so far, in frames of 20 ms."""
@@ -106,7 +108,7 @@ class Mix:
         """
         if self._mixer is None:
             self._mixer = Mixer(self._format)
-            self._ticker.subscribe(self._tick)
+            self._ticker.subscribe(self._tick, self._on_fault)
         mixer = self._mixer
         wanted = {party.key: party for party in parties}
         for key in mixer.parties:
@@ -127,6 +129,11 @@ class Mix:
             self._mixer = None
             self._parties = {}
             self._ticker.unsubscribe(self._tick)
+
+    def _on_fault(self) -> None:
+        self._mixer = None
+        self._parties = {}
+        self.on_fault()
 
     @staticmethod
     def _entry(

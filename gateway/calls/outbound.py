@@ -14,6 +14,7 @@ from gateway.core.ids import CallId
 from gateway.core.targets import SipTarget, TargetError, parse_target
 from gateway.core.variables import BUILT_IN
 from gateway.dialplan.runtime import CallFactsView, StepFailedError
+from gateway.errors import RemoteError
 from gateway.legs.contract import Leg
 from gateway.legs.dials import DialRequest
 from gateway.legs.trunks import dial_request
@@ -52,9 +53,15 @@ class OutboundCalls:
         request = callback.request
         target = _phone(request.target)
         caller = request.caller_id or callback.shown
+        call_id = CallId("call_" + token_hex(10))
+        view = _view(call_id, target, callback)
+        decision = self._service.decide(view)
+        if not decision.taken:
+            # Plans and hours have changed since it was promised: nobody shall pick up for an apology.
+            raise RemoteError("no route of the plan takes this outbound call now", retryable=True)
         leg = await self._place(dial_request(self._trunks, target, caller=caller))
         facts = CallFacts(
-            id=CallId("call_" + token_hex(10)),
+            id=call_id,
             kind=leg.kind,
             direction="outbound",
             node=self._node,
@@ -68,7 +75,7 @@ class OutboundCalls:
         )
         journal = Journal(facts, self._clock)
         journal.conversation = Conversation(callback.said)
-        call = self._service.begin(leg, journal, _view(facts.id, target, callback), request.ring_s)
+        call = self._service.begin(leg, journal, view, decision, request.ring_s)
         # Whoever forgets the promise does not end the call.
         await asyncio.wait([call])
         return journal.figures.answered_s is not None

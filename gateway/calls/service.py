@@ -235,11 +235,12 @@ class CallService:
         )
         return Journal(facts, self._deps.clock)
 
-    def begin(self, leg: Leg, journal: Journal, view: CallFactsView, ring_s: float) -> "asyncio.Task[None]":
+    def begin(
+        self, leg: Leg, journal: Journal, view: CallFactsView, decision: Decision, ring_s: float
+    ) -> "asyncio.Task[None]":
         """A call that we placed and that rings now; the task is over when the call is."""
         self._watch(journal)
         journal.note(TimelineKind.DIALLING, party="caller", leg=leg.address[1])
-        decision = self.decide(view)
         self._note_route(journal, view, decision)
         return self._start(leg, journal, decision, view, ring_s=ring_s)
 

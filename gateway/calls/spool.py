@@ -97,11 +97,15 @@ def track_path(wav: Path, rate_hz: int, side: Side) -> Path:
     return wav.with_name(f"{wav.stem}.{rate_hz}.{side}")
 
 
-def free_path(directory: Path, call_id: CallId) -> Path:
-    """A name for a call's next recording, which takes the place of none that is there."""
+def free_path(directory: Path, call_id: CallId, rate_hz: int) -> Path:
+    """A name for a call's next recording, which takes the place of none that is there, whole or not.
+
+    A call keeps its sample rate. Asks for names one by one: the directory may be large.
+    """
     for number in count(1):
         path = directory / (f"{call_id}.wav" if number == 1 else f"{call_id}-{number}.wav")
-        if not path.exists() and not any(directory.glob(f"{path.stem}.*")):
+        tracks = (track_path(path, rate_hz, side) for side in (*CALL_SIDES, *MESSAGE_SIDES))
+        if not any(each.exists() for each in (path, path.with_suffix(".part"), *tracks)):
             return path
     raise AssertionError("unreachable")
 

@@ -61,7 +61,7 @@ async def record_caller(
         while not (isinstance(event := await events.next(None), wire.PlayFinished) and event.mark == mark):
             pass
     rate_hz = pcm_format.sample_rate_hz
-    path = free_path(directory / request.mailbox, journal.facts.id)
+    path = free_path(directory / request.mailbox, journal.facts.id, rate_hz)
     try:
         track = Track(track_path(path, rate_hz, *MESSAGE_SIDES))
     except LocalError as exc:

@@ -149,6 +149,13 @@ async def test_a_gateway_that_is_full_says_so() -> None:
     assert core.store.saved == []
 
 
+async def test_nobody_is_rung_whom_no_route_serves_any_more() -> None:
+    core = Core()
+    with pytest.raises(RemoteError, match="no route"):
+        await core.outbound.place(promised("sip:200@pbx"))
+    assert core.placed == []
+
+
 @pytest.mark.parametrize(
     ("target", "kind"),
     [

@@ -135,12 +135,12 @@ def test_a_recording_that_cannot_be_completed_stays_as_it_is(tmp_path: Path) -> 
 
 
 def test_no_recording_takes_the_place_of_another(tmp_path: Path) -> None:
-    assert free_path(tmp_path, CALL).name == "call_1.wav"
+    assert free_path(tmp_path, CALL, 8000).name == "call_1.wav"
     (tmp_path / "call_1.wav").touch()
-    assert free_path(tmp_path, CALL).name == "call_1-2.wav"
+    assert free_path(tmp_path, CALL, 8000).name == "call_1-2.wav"
     (tmp_path / "call_1-2.8000.caller").touch()
-    assert free_path(tmp_path, CALL).name == "call_1-3.wav"
-    assert free_path(tmp_path, CallId("call_2")).name == "call_2.wav"
+    assert free_path(tmp_path, CALL, 8000).name == "call_1-3.wav"
+    assert free_path(tmp_path, CallId("call_2"), 8000).name == "call_2.wav"
 
 
 def test_a_full_disk_ends_the_recording_and_nothing_else(
