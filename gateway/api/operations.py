@@ -4,7 +4,6 @@ A request goes the same way for every operation: first whether the client may, t
 is what the table says, then the handler.
 """
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from aiohttp.typedefs import Handler
 
 from gateway.api.access import Access, Client
 from gateway.api.bodies import read_text
+from gateway.api.handlings import Handlings
 from gateway.api.problems import ProblemError
 from gateway.api.wishes import BadWishError, read_as
 from gateway.store.keys import Role
@@ -103,9 +103,10 @@ class Operation:
     abandonable: bool = False
     """Who leaves before the answer takes the request back; all others are carried out."""
 
-    def route(self, access: Access) -> web.RouteDef:
-        """For the HTTP server."""
-        return web.route(self.method, self.path, _guarded(self, access))
+    def route(self, access: Access, handlings: Handlings) -> web.RouteDef:
+        """For the HTTP server; `handlings` carries out what is not abandonable."""
+        handle = _guarded(self, access)
+        return web.route(self.method, self.path, handle if self.abandonable else handlings.to_the_end(handle))
 
 
 def _guarded(operation: Operation, access: Access) -> Handler:
@@ -116,21 +117,7 @@ def _guarded(operation: Operation, access: Access) -> Handler:
             return await act(request, UNCHECKED)
         return await act(request, await access.require(request, needs))
 
-    async def handle_to_the_end(request: web.Request) -> web.StreamResponse:
-        return await _to_its_end(request, handle)
-
-    return handle if operation.abandonable else handle_to_the_end
-
-
-async def _to_its_end(request: web.Request, handle: Handler) -> web.StreamResponse:
-    """A client that has gone must not stop half-way what it asked for; a server that stops may."""
-    handling = asyncio.ensure_future(handle(request))
-    try:
-        return await asyncio.shield(handling)
-    except asyncio.CancelledError:
-        if request.transport is not None:
-            handling.cancel()
-        return await handling
+    return handle
 
 
 async def read_json(request: web.Request, model: type[_B]) -> _B:

@@ -21,6 +21,7 @@ from gateway.api.documents import Documents
 from gateway.api.event_hub import EventHub
 from gateway.api.events import HEARTBEAT_S, Events
 from gateway.api.fetching import Fetching
+from gateway.api.handlings import Handlings
 from gateway.api.line import Lines
 from gateway.api.origins import origins
 from gateway.api.people import PeopleResource
@@ -91,7 +92,7 @@ def build_api(deps: ApiDependencies) -> Api:
     )
     lines = Lines(deps.people, accounts, deps.clock)
     people = PeopleResource(deps.people, accounts, deps.sign_ins, access, signalling, lines)
-    documents = Documents()
+    documents, handlings = Documents(), Handlings()
     commanding = Commanding(deps.service, deps.store)
     resources = (
         Calls(deps.service, deps.store),
@@ -107,7 +108,7 @@ def build_api(deps: ApiDependencies) -> Api:
     if deps.plans is not None:
         operations += Dialplans(deps.plans).operations()
     documents.describe(operations, version("voice-gateway"))
-    routes = [operation.route(access) for operation in operations] + people.routes()
+    routes = [operation.route(access, handlings) for operation in operations] + people.routes()
     webrtc = deps.config.webrtc
     if webrtc is not None:
         page = PhonePage(deps.config.agents, access.require_phone, people=bool(deps.config.users))
@@ -116,6 +117,7 @@ def build_api(deps: ApiDependencies) -> Api:
     async def close() -> None:
         deps.hub.close()
         await lines.close()
+        await handlings.close()
 
     return Api(routes, origins(webrtc.cors if webrtc else []), close)
 

@@ -16,6 +16,7 @@ from watchfiles import awatch
 from gateway.api.access import Access
 from gateway.api.accounts import Accounts
 from gateway.api.dialplan import Dialplans
+from gateway.api.handlings import Handlings
 from gateway.api.problems import problems
 from gateway.dialplan.live import LivePlan
 from gateway.store.calls import CallStore
@@ -149,7 +150,8 @@ async def running(site: Path) -> AsyncIterator[KeyStore]:
     access = Access(keys, Accounts({}), asyncio.get_running_loop().time)
     app = web.Application(middlewares=[problems])
     app.router.add_get("/readyz", _ready)
-    app.add_routes([operation.route(access) for operation in Dialplans(live).operations()])
+    handlings = Handlings()
+    app.add_routes([operation.route(access, handlings) for operation in Dialplans(live).operations()])
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -158,6 +160,7 @@ async def running(site: Path) -> AsyncIterator[KeyStore]:
     try:
         yield keys
     finally:
+        await handlings.close()
         await runner.cleanup()
         await database.close()
 
