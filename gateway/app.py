@@ -146,7 +146,9 @@ class Core:
             stack.push_async_callback(http_client.close)
             people = People(config.users, asyncio.get_running_loop().call_later)
             callbacks = Callbacks(
-                lambda callback: outbound.check(callback), lambda callback: outbound.place(callback)
+                lambda callback: outbound.check(callback),
+                lambda callback: outbound.place(callback),
+                lambda: self._draining or self._stop.is_set(),
             )
             stack.push_async_callback(callbacks.close)
             calls = CallSettings(

@@ -55,14 +55,19 @@ class Callbacks:
     """Implements `CallbackDesk`; owns the tasks that wait."""
 
     def __init__(
-        self, check: Callable[[Callback], None], place: Callable[[Callback], Awaitable[bool]]
+        self,
+        check: Callable[[Callback], None],
+        place: Callable[[Callback], Awaitable[bool]],
+        leaving: Callable[[], bool],
     ) -> None:
         """check: raises `StepFailedError` when it can never be. place: makes the call, to its end.
 
         `place` returns whether somebody answered, and raises `RemoteError` when no call could be made.
+        leaving: whether the gateway waits for its last calls to end; it promises and places none then.
         """
         self._check = check
         self._place = place
+        self._leaving = leaving
         self._waiting: dict[str, asyncio.Task[None]] = {}
         """By target: whoever is promised two calls gets the later one."""
 
@@ -73,6 +78,8 @@ class Callbacks:
 
     def promise(self, callback: Callback) -> None:
         """As the protocol says."""
+        if self._leaving():
+            raise StepFailedError("not_possible", "the gateway is about to stop, promises end with it")
         self._check(callback)
         target = callback.request.target
         before = self._waiting.pop(target, None)
@@ -100,6 +107,8 @@ class Callbacks:
 
     async def _try(self, callback: Callback, attempt: int) -> bool:
         try:
+            if self._leaving():
+                raise RemoteError("the gateway takes no new calls", retryable=True)
             return await self._place(callback)
         except RemoteError as exc:
             log.warning("call-back not placed", call_id=callback.of, attempt=attempt, error=str(exc))

@@ -186,7 +186,7 @@ async def test_a_promise_that_cannot_be_kept_is_not_made() -> None:
     def check(callback: Callback) -> None:
         raise StepFailedError("not_allowed", "no trunk may dial this number")
 
-    desk = Callbacks(check, _never)
+    desk = Callbacks(check, _never, _stays)
     async with Stage(plan=_promise, first_talk=None, callbacks=desk) as stage:
         record = await stage.over()
     assert record.reason is Reason.TARGET_NOT_ALLOWED
@@ -228,9 +228,13 @@ def _fine(_: Callback) -> None:
     pass
 
 
+def _stays() -> bool:
+    return False
+
+
 async def test_a_promise_is_kept_at_its_time_and_tried_until_somebody_answers() -> None:
     line = Line(RemoteError("no room", retryable=True), False, True)
-    desk = Callbacks(_fine, line.place)
+    desk = Callbacks(_fine, line.place, _stays)
     desk.promise(promised())
     assert desk.waiting == 1
     await asyncio.sleep(600)
@@ -240,7 +244,7 @@ async def test_a_promise_is_kept_at_its_time_and_tried_until_somebody_answers() 
 
 async def test_a_promise_is_given_up_after_its_tries() -> None:
     line = Line(False, False)
-    desk = Callbacks(_fine, line.place)
+    desk = Callbacks(_fine, line.place, _stays)
     desk.promise(promised(tries=2))
     await asyncio.sleep(600)
     assert line.tries_s == [20.0, 80.0]
@@ -249,7 +253,7 @@ async def test_a_promise_is_given_up_after_its_tries() -> None:
 
 async def test_whoever_is_promised_two_calls_gets_one() -> None:
     line = Line(True)
-    desk = Callbacks(_fine, line.place)
+    desk = Callbacks(_fine, line.place, _stays)
     desk.promise(promised())
     await asyncio.sleep(10)
     desk.promise(promised())
@@ -259,7 +263,7 @@ async def test_whoever_is_promised_two_calls_gets_one() -> None:
 
 async def test_promises_are_bounded_and_forgotten_at_the_end() -> None:
     line = Line()
-    desk = Callbacks(_fine, line.place)
+    desk = Callbacks(_fine, line.place, _stays)
     for n in range(MOST):
         desk.promise(replace(promised(), request=replace(promised().request, target=f"sip:{n}@other")))
     with pytest.raises(StepFailedError, match="wait to be called back"):
@@ -267,3 +271,18 @@ async def test_promises_are_bounded_and_forgotten_at_the_end() -> None:
     await desk.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert line.tries_s == []
+
+
+async def test_a_gateway_that_is_about_to_leave_calls_nobody_and_promises_nothing() -> None:
+    line = Line(False, True)
+    leaving: list[str] = []
+    desk = Callbacks(_fine, line.place, lambda: bool(leaving))
+    desk.promise(promised())
+    await asyncio.sleep(30)
+    leaving.append("SIGTERM")
+    await asyncio.sleep(600)
+    assert line.tries_s == [20.0]
+    assert desk.waiting == 0
+    with pytest.raises(StepFailedError, match="about to stop") as refused:
+        desk.promise(promised())
+    assert refused.value.kind == "not_possible"
