@@ -16,7 +16,7 @@ from tests.integration.raw_sip import RawSip
 from tests.integration.softphone import Softphone
 
 _TAKEN_OVER_S = 20.0
-"""Cards wait for 30 s for a core; it starts within three on an idle machine."""
+"""Cards wait for 30 s for a core."""
 
 
 async def test_a_killed_card_takes_only_its_own_calls_along() -> None:
