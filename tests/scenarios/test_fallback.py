@@ -132,6 +132,17 @@ async def test_a_slow_session_that_is_lost_is_opened_anew_with_narrow_audio() ->
         await hang_up(stage)
 
 
+async def test_a_healthy_session_that_is_lost_is_opened_anew_with_wide_audio() -> None:
+    async with Stage([WELL, WELL]) as stage:
+        first = await converse(stage)
+        first.lose()
+        again = await stage.session(2)
+        assert again.context.narrow is False
+        await again.until_told("resume")
+        assert first.narrowed == again.narrowed == []
+        await hang_up(stage)
+
+
 async def test_an_opening_that_crashes_leaves_the_breaker_free_to_probe() -> None:
     crash = Opening(error=ZeroDivisionError())
     async with Stage([crash, WELL]) as stage:

@@ -9,7 +9,8 @@ time; whichever is there first goes on, with some preference for the session tha
 or hopelessly slow one is replaced by the standby; a frozen one without standby is opened again. When all of
 that has failed, or takes too long: give up, and the dialplan decides what the caller hears; a session that is
 merely slow goes on instead, for there is nothing better. Narrowed audio is widened after a minute without
-illness, and after twice as long each time that this made the connection ill again.
+illness, and after twice as long each time that this made the connection ill again. A loss alone narrows
+nothing, and a standby begins wide: neither says that the way to the service is too slow.
 """
 
 from collections import deque
@@ -247,7 +248,7 @@ class AgentWatch:
         if self._failing_since is None:
             self._failing_since = now
             steps.append("play_filler")
-        steps += self._narrow() + self._warm()
+        steps += ([] if self._lost else self._narrow()) + self._warm()
         if not self._reconnecting and (reconnect or self._standby == "none"):
             self._reconnecting = reconnect or not self._lost
             steps += ["reconnect"] if self._reconnecting else []
@@ -260,7 +261,7 @@ class AgentWatch:
         # Sums, as in `next_deadline`: differences may round to just below.
         waited = now >= self._failing_since + self._settings.reconnect_first_s
         if self._standby == "ready" and (waited or not self._reconnecting):
-            self._standby = "none"
+            self._standby, self._narrowed = "none", False
             return ["take_standby", *self._restored(now)]
         hopeless = self._standby == "none" and not self._reconnecting
         if not hopeless and now < self._failing_since + self._settings.give_up_after_s:
