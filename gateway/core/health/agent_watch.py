@@ -15,6 +15,7 @@ nothing, and a standby begins wide: neither says that the way to the service is 
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal, assert_never
 
 AgentStep = Literal[
@@ -198,16 +199,19 @@ class AgentWatch:
             (reading.ping_ms is not None and reading.ping_ms >= settings.slow_ping_ms)
             or reading.backlog_ms >= settings.slow_backlog_ms
             or (before is not None and reading.dropped_ms > before.dropped_ms)
-            or self._starved_per_s(reading, now) >= settings.starved_ms
+            or self._starves(reading, now)
         )
 
-    def _starved_per_s(self, reading: AgentReading, now: float) -> float:
+    def _starves(self, reading: AgentReading, now: float) -> bool:
+        """Whether answers run dry again and again. One gap, however long, has one report, or two in a row
+        that leave the window before the illness is one."""
         history = self._starved
         history.append((now, reading.starved_ms))
         while now - history[0][0] > _STARVED_OVER_S:
             history.popleft()
-        began, before_ms = history[0]
-        return (reading.starved_ms - before_ms) / (now - began) if now > began else 0.0
+        gaps = sum(later[1] > earlier[1] for earlier, later in pairwise(history))
+        per_s = (reading.starved_ms - history[0][1]) / _STARVED_OVER_S
+        return gaps > 1 and per_s >= self._settings.starved_ms
 
     def _narrow(self) -> list[AgentStep]:
         if self._narrowed or not self._settings.can_narrow:

@@ -115,7 +115,7 @@ def test_the_next_reading_is_taken_in_time_to_see_a_freeze() -> None:
 
 def test_gaps_within_answers_are_an_illness_too(call: Call) -> None:
     made: list[AgentStep] = []
-    for n in range(8):
+    for n in range(12):
         made += call.seconds(READ_S, replace(WELL, starved_ms=n * 60.0))
     assert made == ["narrow", "warm_standby"]
 
@@ -128,9 +128,17 @@ def test_gaps_are_told_once_a_second(call: Call) -> None:
     assert made == ["narrow", "warm_standby"]
 
 
-def test_one_gap_is_no_illness(call: Call) -> None:
+@pytest.mark.parametrize("length_ms", [350.0, 1000.0, 3000.0])
+@pytest.mark.parametrize("well_s", [READ_S, 5.0], ids=["at the beginning", "later"])
+def test_one_gap_is_no_illness(call: Call, length_ms: float, well_s: float) -> None:
+    call.seconds(well_s, WELL)
+    assert call.seconds(5, replace(WELL, starved_ms=length_ms)) == []
+
+
+def test_one_gap_that_is_told_in_two_parts_is_no_illness(call: Call) -> None:
     call.seconds(5, WELL)
-    assert call.seconds(5, replace(WELL, starved_ms=350.0)) == []
+    assert call.seconds(1, replace(WELL, starved_ms=500.0)) == []
+    assert call.seconds(5, replace(WELL, starved_ms=1000.0)) == []
 
 
 def test_dropped_audio_is_an_illness_too(call: Call) -> None:
