@@ -150,7 +150,6 @@ class OpenAIRealtimeBackend(LinkedBackend):
             return
         self._send_all(self._session.take_due())
         if event.type == "session.updated":
-            self._formats.updated(rt.spoken_format(event), self._session.active_response)
             self._confirm()
         elif event.type == "error" and self._is_fatal(event):
             return
@@ -166,11 +165,16 @@ class OpenAIRealtimeBackend(LinkedBackend):
 
     def _follow_formats(self, event: rt.ServerEvent) -> None:
         """Ask for another format between two answers, or go back when the service does not want it."""
+        formats, before = self._formats, self._formats.heard
         if event.type == "response.done":
             self._change_format()
+            return
+        if event.type == "session.updated":
+            formats.updated(rt.spoken_format(event), self._session.active_response)
         elif event.error is not None and event.error.event_id == rt.FORMAT_UPDATE:
-            self._formats.refused()
-            self._encode_as(self._formats.heard)
+            formats.refused()
+        if formats.heard is not before:
+            self._encode_as(formats.heard)
 
     def _change_format(self) -> None:
         wire = self._formats.ask(answering=self._session.answering)
@@ -253,6 +257,7 @@ class OpenAIRealtimeBackend(LinkedBackend):
             case UserText():
                 self._send_all([rt.message_item(Utterance("caller", request.text))])
             case Instructions():
+                self._formats.asked_otherwise()
                 self._send_all([rt.instructions_update(request.text)])
             case WantAnswer():
                 self._send_all(self._session.ask(request.instructions))

@@ -119,6 +119,27 @@ async def test_a_service_that_refuses_goes_on_as_before(http: aiohttp.ClientSess
         await backend.close()
 
 
+async def test_a_service_that_ignores_the_question_goes_on_hearing_the_caller(
+    http: aiohttp.ClientSession,
+) -> None:
+    async with RealtimeService(configures=False) as service:
+        agent = OpenAIRealtimeAgent(backend="openai_realtime", url=service.url, api_key=SecretStr(KEY))
+        backend = OpenAIRealtimeBackend(agent, replace(CONTEXT, pcm_format=WIDE_LEG), http)
+        listener = Listener()
+        session = await configured(service, backend, listener)
+        backend.tell(ai.Instructions("Be brief."))
+        assert backend.narrow(True)
+        await session.message("session.update", 3)
+        for _ in range(2):  # of the instructions, and of the format
+            audio = {"input": {"format": PCM24K}, "output": {"format": PCM24K}}
+            await session.send("session.updated", session={"type": "realtime", "audio": audio})
+        assert len(await answer(session, listener, 1, bytes(48_000))) == pytest.approx(32_000, abs=100)
+        backend.send_audio(FRAME)
+        assert await appended_bytes(session, 1) == pytest.approx(960, abs=150)
+        assert not backend.narrow(True)
+        await backend.close()
+
+
 async def configured(service: RealtimeService, backend: OpenAIRealtimeBackend, listener: Listener) -> Session:
     """Open with a service that confirms only the first session.update."""
     async with asyncio.TaskGroup() as tasks:

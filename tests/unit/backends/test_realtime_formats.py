@@ -46,9 +46,11 @@ def test_other_updates_of_the_session_change_nothing(formats: RealtimeFormats) -
     formats.updated(NARROW, None)
     assert formats.spoken("r1") is WIDE
     formats.want(narrow=True)
+    formats.asked_otherwise()
     formats.ask(answering=False)
     formats.updated(WIDE, None)
     assert formats.spoken("r1") is WIDE
+    assert formats.heard is NARROW
     formats.updated(None, None)
     assert formats.spoken("r1") is NARROW, "a service that does not write its format has taken ours"
 
@@ -60,6 +62,27 @@ def test_a_service_that_refuses_is_not_asked_again(formats: RealtimeFormats) -> 
     assert formats.heard is formats.spoken("r1") is WIDE
     assert not formats.want(narrow=True)
     assert formats.ask(answering=False) is None
+
+
+def test_a_service_that_goes_on_in_its_old_format_has_refused(formats: RealtimeFormats) -> None:
+    formats.want(narrow=True)
+    formats.ask(answering=False)
+    formats.updated(WIDE, "r1")
+    assert formats.heard is formats.spoken("r1") is formats.spoken("r2") is WIDE
+    assert not formats.want(narrow=True)
+
+
+def test_what_was_asked_after_the_format_is_answered_after_it(formats: RealtimeFormats) -> None:
+    formats.want(narrow=True)
+    formats.ask(answering=False)
+    formats.asked_otherwise()
+    formats.updated(NARROW, None)
+    formats.want(narrow=False)
+    formats.ask(answering=False)
+    formats.updated(NARROW, None)
+    assert formats.heard is WIDE, "that was the other"
+    formats.updated(NARROW, None)
+    assert formats.heard is NARROW, "and that the refusal"
 
 
 def test_back_again_while_the_question_is_open(formats: RealtimeFormats) -> None:
