@@ -67,7 +67,7 @@ class AgentLine:
         """What is played to the caller."""
         self._turns = TurnTaking(BargeInConfig(), pcm_format.sample_rate_hz, clock)
         self._asides = Asides(BargeInConfig())
-        self._own_stop = OwnStop()
+        self.own_stop = OwnStop()
         self._silence = SilenceMeter()
         self._backend: ai.Backend | None = None
         self._send_audio: Callable[[bytes], None] | None = None
@@ -110,6 +110,7 @@ class AgentLine:
             policy = policy.model_copy(update={"action": "notify"})
         self._turns = TurnTaking(policy, self.pcm_format.sample_rate_hz, self._clock)
         self._asides = Asides(policy)
+        self.own_stop = OwnStop()
         if self._journal.figures.instructions:
             backend.tell(ai.Instructions(self._journal.figures.instructions))
         untold, self._untold = self._untold, []
@@ -187,7 +188,7 @@ class AgentLine:
         self.unheard.frame(pcm, speech)
         if (silence := self._silence.frame(meter.speaking, heard, now)) is not None:
             self._note_silence(silence)
-        if self._own_stop.frame(meter.speaking, now) and self._backend is not None:
+        if self.own_stop.frame(meter.speaking, now) and self._backend is not None:
             self._journal.note(TimelineKind.NOTE, text="the service heard nothing of it: asked to go on")
             self._backend.resume()
         if self._hear_caller and self._send_audio is not None:
@@ -267,7 +268,7 @@ class AgentLine:
                 onset_s = self._meter.barge_in_from(self._clock())
                 journal.note(TimelineKind.SPEECH_STARTED, at_s=onset_s)
                 self._over_agent = event.item_id if self._heard else ""
-                self._own_stop.service_hears(True)
+                self.own_stop.service_hears(True)
                 noise = self._turns.caller_unheard and not self.unheard.replayed
                 self._asides.turn_began(over_agent=self._heard, noise=noise)
                 self._take_turns(self._turns.on_backend_speech_started())
@@ -275,10 +276,10 @@ class AgentLine:
             case ai.SpeechStopped():
                 journal.caller_finished(event.item_id)
                 self._answer_due = True
-                self._own_stop.service_hears(False)
+                self.own_stop.service_hears(False)
                 self._take_turns(self._turns.on_backend_speech_stopped())
             case ai.ResponseStarted():
-                self._own_stop.service_speaks()
+                self.own_stop.service_speaks()
                 journal.note(TimelineKind.RESPONSE_STARTED)
             case ai.ResponseDone():
                 # An answer that failed half-way leaves its items open.
@@ -321,7 +322,7 @@ class AgentLine:
                 case turn.BargeIn():
                     self._cut(event.onset_s)
                     if not self._gateway_turns:
-                        self._own_stop.stopped(self._clock())
+                        self.own_stop.stopped(self._clock())
                 case turn.Backchannel():
                     duration_ms = round(event.duration_ms)
                     journal.note(TimelineKind.BACKCHANNEL, at_s=event.onset_s, duration_ms=duration_ms)

@@ -1,5 +1,6 @@
 """The caller interrupts the agent."""
 
+import asyncio
 import wave
 from importlib.resources import files
 from itertools import cycle
@@ -257,6 +258,24 @@ async def test_a_service_that_heard_nothing_of_an_interruption_is_asked_to_go_on
         await backend.until_told("resume")
         await stage.later(3000)
         assert backend.names_told().count("resume") == 1
+        await hang_up(stage)
+
+
+async def test_what_a_lost_service_was_hearing_says_nothing_of_the_next() -> None:
+    async with Stage() as stage:
+        first = await stage.talking()
+        first.emit(ai.SpeechStarted("item_0"))
+        first.lose()
+        backend = await stage.session(2)
+        await backend.until_told("greet")
+        backend.answer("item_1", FIRST, 5000)
+        stage.caller.voice = cycle(words(stage.leg.pcm_format.sample_rate_hz))
+        await stage.later(1500)
+        stage.caller.speaking = True
+        await stage.later(900)
+        stage.caller.speaking = False
+        async with asyncio.timeout(5.0):
+            await backend.until_told("resume")
         await hang_up(stage)
 
 
