@@ -28,6 +28,7 @@ from gateway.api.accounts import (
     token_digest,
 )
 from gateway.api.bodies import read_text
+from gateway.api.handlings import Handlings
 from gateway.api.line import Lines
 from gateway.api.problems import ProblemError
 from gateway.api.signalling import Signalling
@@ -58,6 +59,7 @@ class PeopleResource:
         access: Access,
         signalling: Signalling,
         lines: Lines,
+        handlings: Handlings,
     ) -> None:
         """`sign_ins`: where the next process finds those of `accounts`."""
         self._people = people
@@ -66,12 +68,14 @@ class PeopleResource:
         self._access = access
         self._signalling = signalling
         self._lines = lines
+        self._handlings = handlings
 
     def routes(self) -> list[web.RouteDef]:
         """Its addresses."""
+        whole = self._handlings.to_the_end
         return [
-            web.post("/v1/people/sign-in", self._sign_in),
-            web.post("/v1/people/sign-out", self._sign_out),
+            web.post("/v1/people/sign-in", whole(self._sign_in)),
+            web.post("/v1/people/sign-out", whole(self._sign_out)),
             web.get("/v1/people/line", self._lines.serve),
             web.delete("/v1/people/rings/{ring_id}", self._hang_up),
         ]
@@ -113,11 +117,12 @@ class PeopleResource:
 
     async def _sign_out(self, request: web.Request) -> web.Response:
         token = bearer(request)
-        await self._sign_ins.remove(token_digest(token))
+        # First here, where it always works, then for the next process.
         session = self._accounts.sign_out(token)
         if session is not None:
             log.info("a person signed out", session=session.id)
             self._lines.end(session)
+        await self._sign_ins.remove(token_digest(token))
         return web.Response(status=204)
 
     async def _hang_up(self, request: web.Request) -> web.Response:

@@ -91,8 +91,9 @@ def build_api(deps: ApiDependencies) -> Api:
         deps.service, deps.offering, access, deps.keys, agents, deps.not_accepting, deps.clock
     )
     lines = Lines(deps.people, accounts, deps.clock)
-    people = PeopleResource(deps.people, accounts, deps.sign_ins, access, signalling, lines)
-    documents, handlings = Documents(), Handlings()
+    handlings = Handlings()
+    people = PeopleResource(deps.people, accounts, deps.sign_ins, access, signalling, lines, handlings)
+    documents = Documents()
     commanding = Commanding(deps.service, deps.store)
     resources = (
         Calls(deps.service, deps.store),

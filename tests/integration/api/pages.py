@@ -34,7 +34,9 @@ class Line:
         """The code that the connection was closed with."""
         async with asyncio.timeout(within_s):
             message = await self.socket.receive()
-        assert message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED), message
+        if message.type is WSMsgType.CLOSE:
+            return int(message.data)
+        assert message.type is WSMsgType.CLOSED, message
         assert self.socket.close_code is not None
         return self.socket.close_code
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -110,6 +112,78 @@ async def test_signing_out_ends_the_token_and_the_line(rig: Rig) -> None:
     async with rig.send("GET", "/phone/agents.json", key=token) as response:
         await problem(response, 401)
     await there(rig, "olivia", "offline")
+
+
+class SlowRemoval:
+    """The database takes its time over a sign-out."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._remove = rig.sign_ins.remove
+        self.begun = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.over = asyncio.Event()
+        self.cancelled = False
+
+    async def remove(self, digest: str) -> None:
+        self.begun.set()
+        try:
+            await self.go_on.wait()
+            await self._remove(digest)
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        finally:
+            self.over.set()
+
+
+@asynccontextmanager
+async def signing_out(
+    rig: Rig, token: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[SlowRemoval, asyncio.StreamWriter]]:
+    """A sign-out that has come as far as the database."""
+    removal = SlowRemoval(rig)
+    monkeypatch.setattr(rig.sign_ins, "remove", removal.remove)
+    _, writer = await asyncio.open_connection("127.0.0.1", rig.server.port)
+    head = (
+        "POST /v1/people/sign-out HTTP/1.1",
+        f"Host: 127.0.0.1:{rig.server.port}",
+        f"Authorization: Bearer {token}",
+        "Content-Length: 0",
+    )
+    writer.write("\r\n".join((*head, "", "")).encode())
+    try:
+        async with asyncio.timeout(5):
+            await removal.begun.wait()
+        yield removal, writer
+    finally:
+        writer.close()
+
+
+async def test_a_sign_out_is_carried_out_though_the_page_is_gone(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await sign_in(rig)
+    async with signing_out(rig, token, monkeypatch) as (removal, writer):
+        async with rig.send("GET", "/phone/agents.json", key=token) as response:
+            await problem(response, 401)
+        writer.close()
+        async with rig.send("GET", "/healthz"):  # the server has noticed
+            pass
+        removal.go_on.set()
+        async with asyncio.timeout(5):
+            await removal.over.wait()
+    assert await rig.sign_ins.load(datetime.now(UTC)) == []
+
+
+async def test_a_request_that_hangs_is_ended_before_the_stop_goes_on(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with signing_out(rig, await sign_in(rig), monkeypatch) as (removal, writer):
+        writer.close()
+        async with rig.send("GET", "/healthz"):
+            pass
+        await rig.server.close()
+        assert removal.cancelled
 
 
 async def test_a_sign_in_outlives_the_core_and_a_sign_out_is_for_good() -> None:
