@@ -225,8 +225,12 @@ class AgentDialogue:
         conversation = self._journal.conversation
         if not conversation.begun:
             backend.greet()
-        elif conversation.caller_spoke_last and not self._line.unheard.audible:
-            backend.resume()  # else it hears the caller's words itself, and answers them
+        elif conversation.caller_spoke_last:
+            if not self._line.unheard.audible:
+                backend.resume()
+            elif backend.capabilities.turn_events:
+                # It hears the caller's words itself, and answers them; unless it makes nothing of them.
+                self._line.own_stop.stopped(self._clock())
 
     async def go_on(self, news: str = "") -> None:
         """Go on with what was said so far, in a new session; with `news`, which are for the model, if any.

@@ -1,7 +1,8 @@
-"""An agent that the gateway stopped for words which its service never heard. Pure.
+"""An agent that is silent for words which its service may never have heard. Pure.
 
-Such a service owes no answer, and nobody would say anything any more: it is asked to go on once the caller
-has been silent for a while.
+The gateway stopped it for them, or relied on their being answered. A service that heard nothing owes no
+answer, and nobody would say anything any more: it is asked to go on once the caller has been silent for a
+while.
 """
 
 from typing import Final
@@ -18,7 +19,7 @@ class OwnStop:
         self._service_hears = False
 
     def stopped(self, now: float) -> None:
-        """The gateway stopped the agent."""
+        """The gateway stopped the agent, or did not ask it to speak."""
         self._quiet_since = None if self._service_hears else now
 
     def service_hears(self, hears: bool) -> None:

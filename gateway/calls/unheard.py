@@ -13,6 +13,8 @@ from gateway.core.audio import PTIME_MS
 
 _BEFORE_FRAMES: Final = 300 // PTIME_MS
 """Kept of the silence before the caller's words."""
+_WORD_FRAMES: Final = 200 // PTIME_MS
+"""Of speech; less may be a noise, which another service will not take for words."""
 _MOST_FRAMES: Final = 15_000 // PTIME_MS
 """Of a longer turn the end is kept."""
 _FORGOTTEN_FRAMES: Final = 6_000 // PTIME_MS
@@ -27,10 +29,10 @@ class UnheardTurn:
         self._listening = True
         self._quiet = 0
         """Frames since the caller spoke."""
+        self._spoken = 0
+        """Frames of speech by the gateway's own ear."""
         self.waiting = False
         """There are words among the frames, by the gateway's own ear or by the lost service's."""
-        self.audible = False
-        """By the gateway's own: another service will hear them, too."""
         self.replayed = False
         """The session that is there now hears them later than they were said."""
 
@@ -46,6 +48,11 @@ class UnheardTurn:
             self._frames.clear()
             self.understood()
 
+    @property
+    def audible(self) -> bool:
+        """Whether there are words by the gateway's own ear: another service will hear them, too."""
+        return self._spoken >= _WORD_FRAMES
+
     def frame(self, pcm: bytes, speech: bool) -> None:
         """20 ms of the caller. Hot path."""
         if not self._listening:
@@ -53,7 +60,8 @@ class UnheardTurn:
         frames = self._frames
         frames.append(pcm)
         if speech:
-            self.waiting = self.audible = True
+            self.waiting = True
+            self._spoken += 1
             self._quiet = 0
         elif self.waiting:
             self._quiet += 1
@@ -74,8 +82,8 @@ class UnheardTurn:
 
     def understood(self) -> None:
         """The service has made something of it."""
-        self.waiting = self.audible = self.replayed = False
-        self._quiet = 0
+        self.waiting = self.replayed = False
+        self._quiet = self._spoken = 0
         while len(self._frames) > _BEFORE_FRAMES:
             self._frames.popleft()
 

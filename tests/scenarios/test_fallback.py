@@ -1,5 +1,6 @@
 """Services that are lost, hang or crawl, and the agents that take over from them."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -177,6 +178,38 @@ async def test_words_that_the_lost_service_was_listening_to_are_heard_by_the_nex
         await stage.later(300)
         assert stage.caller.heard_ms(2500) == pytest.approx(200, abs=20)
         assert stage.caller.heard_ms(FILLER) < 400, "the answer takes its place"
+        await hang_up(stage)
+
+
+async def test_a_noise_after_the_callers_words_keeps_nobody_from_answering_them() -> None:
+    async with Stage([WELL, WELL]) as stage:
+        first = await converse(stage)
+        stage.caller.speaking = True
+        await stage.later(60)
+        stage.caller.speaking = False
+        await stage.later(200)
+        assert stage.call.bridge.agent.unheard.waiting
+        first.lose()
+        second = await stage.session(2)
+        async with asyncio.timeout(1.0):
+            await second.until_told("resume")
+        await hang_up(stage)
+
+
+async def test_a_session_that_hears_nothing_in_the_words_before_it_is_asked_to_answer() -> None:
+    async with Stage([WELL, WELL]) as stage:
+        first = await converse(stage)
+        stage.caller.speaking = True
+        await stage.later(600)
+        stage.caller.speaking = False
+        first.lose()
+        second = await stage.session(2)
+        await stage.later(1000)
+        assert second.told == []
+        async with asyncio.timeout(1.5):
+            await second.until_told("resume")
+        await stage.later(5000)
+        assert second.names_told() == ["resume"]
         await hang_up(stage)
 
 

@@ -61,8 +61,20 @@ def test_the_services_word_counts_where_the_gateway_hears_no_speech() -> None:
     say(turn, "q" * 20)
     assert len(turn.replay()) == 15 + 20
     assert not turn.audible
+    say(turn, "w" * 9)
+    assert not turn.audible
     say(turn, "w")
     assert turn.audible
+
+
+def test_a_short_noise_is_no_speech_that_another_service_will_hear() -> None:
+    turn = UnheardTurn()
+    say(turn, "w" * 9 + "q" * 100)
+    assert turn.waiting
+    assert not turn.audible
+    turn.understood()
+    say(turn, "w")
+    assert not turn.audible
 
 
 def test_a_noise_that_no_service_answers_is_forgotten() -> None:
