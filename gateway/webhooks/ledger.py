@@ -36,6 +36,8 @@ class Ledger:
         self._new: dict[Key, Message] = {}
         self._ended: set[Key] = set()
         self._news = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._writings: set[asyncio.Task[bool]] = set()
 
     async def load(self) -> list[tuple[str, Message]]:
         """What an earlier process left, oldest first: receiver's name and message. Raises `StoreError`."""
@@ -72,7 +74,20 @@ class Ledger:
                 await asyncio.sleep(_WRITE_AGAIN_S)
 
     async def write(self) -> bool:
-        """Write what has changed; False if that failed, and is to be tried again."""
+        """Write what has changed; False if that failed, and is to be tried again.
+
+        A writing that has begun comes to its end though its caller is cancelled; the next one waits for it.
+        """
+        writing = asyncio.create_task(self._write_in_turn(), name="write undelivered webhooks")
+        self._writings.add(writing)
+        writing.add_done_callback(self._writings.discard)
+        return await asyncio.shield(writing)
+
+    async def _write_in_turn(self) -> bool:
+        async with self._lock:
+            return await self._write()
+
+    async def _write(self) -> bool:
         self._news.clear()
         new, ended = dict(self._new), set(self._ended)
         if not new and not ended:

@@ -70,6 +70,8 @@ class Webhooks:
         self._http: aiohttp.ClientSession | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
+        self._drained = False
+        """Nobody looks into the lanes any more."""
 
     # ---- what happens to calls -------------------------------------------------------------------
 
@@ -98,8 +100,8 @@ class Webhooks:
 
     def _put_in_lane(self, receiver: _Receiver, message: Message) -> None:
         lane = receiver.lanes[message.urgent]
-        if receiver.gone or lane.full():
-            self._end(receiver, message, "dropped")
+        if receiver.gone or self._drained or lane.full():
+            self._over(receiver, message, "dropped")
             return
         lane.put_nowait(message)
         if self._ledger is not None and not message.urgent:
@@ -107,8 +109,12 @@ class Webhooks:
 
     def _end(self, receiver: _Receiver, message: Message, outcome: Outcome) -> None:
         if outcome == "dropped" and self._closing and self._ledger is not None and not message.urgent:
-            outcome = "kept"
-        elif self._ledger is not None:
+            self._count(message.event, "kept")
+        else:
+            self._over(receiver, message, outcome)
+
+    def _over(self, receiver: _Receiver, message: Message, outcome: Outcome) -> None:
+        if self._ledger is not None:
             self._ledger.over(receiver.name, message.id)
         self._count(message.event, outcome)
 
@@ -190,6 +196,7 @@ class Webhooks:
             for lane in receiver.lanes.values():
                 while not lane.empty():
                     self._end(receiver, lane.get_nowait(), "dropped")
+        self._drained = True
         if self._ledger is not None:
             await self._ledger.write()
         if self._http is not None:

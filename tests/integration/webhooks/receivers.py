@@ -63,6 +63,7 @@ class Bench:
         ledger: Ledger | None = None,
     ) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
+        self.counted = asyncio.Event()
         self.slept_s: list[float] = []
         self.offset_s = 0.0
         at = f"http://127.0.0.1:{receiver.port if port is None else port}/calls"
@@ -76,6 +77,7 @@ class Bench:
 
     def _count(self, event: str, outcome: str) -> None:
         self.counts[event, outcome] += 1
+        self.counted.set()
 
     async def _sleep(self, seconds: float) -> None:
         self.slept_s.append(seconds)

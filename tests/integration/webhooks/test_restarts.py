@@ -21,11 +21,17 @@ class WatchedOutbox(Outbox):
         super().__init__(database)
         self.broken = False
         self.changes = 0
+        self.open = asyncio.Event()
+        """Nothing is written before it is set."""
+        self.open.set()
+        self.waits = asyncio.Event()
         self._changed = asyncio.Condition()
 
     async def change(self, added: Sequence[Waiting], removed: Collection[Key]) -> None:
         """As ever, unless broken."""
         try:
+            self.waits.set()
+            await self.open.wait()
             if self.broken:
                 raise StoreError("the disk is full")
             await super().change(added, removed)
@@ -147,6 +153,39 @@ async def test_a_database_that_fails_for_a_while_is_written_later(
     await bench.sender.close(0.01)
     assert bench.counts == {("call.ended", "kept"): 1}
     assert len(await ids(outbox)) == 1
+
+
+async def test_closing_in_the_middle_of_a_writing_loses_nothing(
+    receiver: Receiver, outbox: WatchedOutbox
+) -> None:
+    receiver.open.clear()
+    outbox.open.clear()
+    bench = Bench(receiver, ledger=Ledger(outbox))
+    await bench.sender.start()
+    bench.sender.on_ended(record())
+    async with asyncio.timeout(10):
+        await outbox.waits.wait()
+    bench.sender.on_ended(record(1))
+    await receiver.until(2)
+    closing = asyncio.create_task(bench.sender.close(0))
+    async with asyncio.timeout(10):
+        await bench.counted.wait()
+    outbox.open.set()
+    await closing
+    assert bench.counts == {("call.ended", "kept"): 2}
+    assert len(await ids(outbox)) == 2
+
+
+async def test_what_comes_after_the_last_writing_is_not_counted_as_kept(
+    receiver: Receiver, outbox: WatchedOutbox
+) -> None:
+    bench = Bench(receiver, ledger=Ledger(outbox))
+    await bench.sender.start()
+    await bench.sender.close(0)
+    for number in range(MAX_WAITING + 1):
+        bench.sender.on_ended(record(number))
+    assert bench.counts == {("call.ended", "dropped"): MAX_WAITING + 1}
+    assert await ids(outbox) == []
 
 
 async def test_more_than_a_lane_holds_is_not_taken_up(receiver: Receiver, outbox: WatchedOutbox) -> None:
