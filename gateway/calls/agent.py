@@ -92,6 +92,7 @@ class AgentDialogue:
     def offer(self, tools: ToolSet) -> None:
         """The functions of the conversation that comes next."""
         self._tools = tools
+        self._line.unheard.due = False
 
     def serves(self, name: str, tools: ToolSet, instructions: str) -> bool:
         """Whether the session that is there, or being opened, will do for the next conversation."""
@@ -136,6 +137,7 @@ class AgentDialogue:
             self._missed.clear()
             backend.greet()
         self._greeted = None
+        self._line.unheard.due = True
 
     def _take_up(self, left_off: "_LeftOff") -> None:
         """Go on with a conversation that a step broke off: the agent knows all that was said."""
@@ -237,6 +239,7 @@ class AgentDialogue:
 
         Raises `AgentLostError`.
         """
+        self._line.unheard.due = True
         backend = await self.link.opened()
         self._enter(CallState.TALKING)
         self._keep()

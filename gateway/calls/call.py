@@ -216,6 +216,7 @@ class Call:
         """The far end has to answer."""
         self._enter(CallState.RINGING)
         await reached(self._events, self._journal, self._settings.clock, ring_s)
+        self._bridge.set_agent("away")
         self._enter(CallState.ANSWERING)
         self._keep()
 

@@ -31,6 +31,8 @@ class UnheardTurn:
         """Frames since the caller spoke."""
         self._spoken = 0
         """Frames of speech by the gateway's own ear."""
+        self.due = True
+        """The conversation has begun: a new session owes an answer to the words, and does not greet."""
         self.waiting = False
         """There are words among the frames, by the gateway's own ear or by the lost service's."""
         self.replayed = False
@@ -89,5 +91,6 @@ class UnheardTurn:
 
     def replay(self) -> bytes:
         """What a new session has to hear; empty if nothing."""
-        self.replayed = self.waiting and bool(self._frames)
-        return b"".join(self._frames) if self.waiting else b""
+        owed = self.waiting and self.due
+        self.replayed = owed and bool(self._frames)
+        return b"".join(self._frames) if owed else b""

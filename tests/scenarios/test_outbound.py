@@ -24,6 +24,7 @@ from tests.scenarios.scripted_backend import Opening, ScriptedBackend
 from tests.scenarios.stage import Caller
 from tests.scenarios.surroundings import dialplan, surroundings
 from tests.scenarios.test_service import Store
+from tests.sounds import samples
 
 CONFIG = GatewayConfig(
     agents={"clerk": BotAgent(backend="bot")},
@@ -34,7 +35,8 @@ PLAN = dialplan(
 version: 1
 variables: [matter]
 routes:
-  - {name: call-backs, match: {kind: outbound, to: "1XX"}, do: [{ai: {agent: clerk}}]}
+  - {name: call-backs, match: {kind: outbound, to: "100"}, do: [{ai: {agent: clerk}}]}
+  - {name: late, match: {kind: outbound, to: "101"}, do: [{wait: 2s}, {ai: {agent: clerk}}]}
 """,
     CONFIG,
 )
@@ -56,6 +58,7 @@ class Core:
         self.placed: list[DialRequest] = []
         self.legs: list[LoopbackLeg] = []
         self.room = True
+        self.opening = Opening()
         self.service = CallService(
             CallDependencies(
                 config=CONFIG,
@@ -81,7 +84,7 @@ class Core:
     def _make_backend(
         self, _agent: AgentConfig, context: ai.BackendContext, _tools: tuple[dict[str, Any], ...]
     ) -> ai.Backend:
-        self.backends.append(ScriptedBackend(context, Opening()))
+        self.backends.append(ScriptedBackend(context, self.opening))
         return self.backends[-1]
 
 
@@ -115,6 +118,49 @@ async def test_whoever_answers_is_served_by_an_agent_that_knows_what_was_said() 
     (placed,) = core.placed
     assert placed.target_uri == "sip:100@192.0.2.7:5060"
     assert "200" in placed.from_uri
+
+
+async def test_an_agent_whose_turn_comes_later_hears_nothing_before() -> None:
+    core = Core()
+    call = asyncio.create_task(core.outbound.place(promised("sip:101@pbx")))
+    await asyncio.sleep(3)
+    (leg,) = core.legs
+    leg.peer.answer()
+    caller = Caller(leg)
+    caller.speaking = True
+    ticking = asyncio.create_task(caller.live())
+    await asyncio.sleep(1.5)
+    (backend,) = core.backends
+    assert not backend.heard
+    caller.speaking = False
+    await backend.until_told("greet")
+    await asyncio.sleep(0.5)
+    assert backend.heard
+    assert not any(samples(bytes(backend.heard))), "what was said before"
+    leg.peer.hang_up()
+    assert await call is True
+    await ticking
+
+
+async def test_whoever_is_greeted_gets_no_answer_to_their_hello() -> None:
+    core = Core()
+    core.opening = Opening(takes_s=1.0)
+    call = asyncio.create_task(core.outbound.place(promised()))
+    await asyncio.sleep(3)
+    (leg,) = core.legs
+    leg.peer.answer()
+    caller = Caller(leg)
+    caller.speaking = True
+    ticking = asyncio.create_task(caller.live())
+    await asyncio.sleep(0.6)
+    caller.speaking = False
+    (backend,) = core.backends
+    await backend.until_told("greet")
+    await asyncio.sleep(0.5)
+    assert not any(samples(bytes(backend.heard)))
+    leg.peer.hang_up()
+    assert await call is True
+    await ticking
 
 
 @pytest.mark.parametrize(

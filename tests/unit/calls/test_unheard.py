@@ -30,6 +30,16 @@ def test_words_are_kept_with_a_moment_before_and_all_that_follows() -> None:
     assert not turn.replayed
 
 
+def test_words_before_the_conversation_are_not_heard_again() -> None:
+    turn = UnheardTurn()
+    turn.due = False
+    say(turn, "w" * 50)
+    assert turn.replay() == b""
+    assert not turn.replayed
+    turn.due = True
+    assert turn.replay() == WORD * 50
+
+
 def test_words_that_were_understood_are_not_heard_again() -> None:
     turn = UnheardTurn()
     say(turn, "w" * 50 + "q" * 30)
