@@ -9,8 +9,6 @@ import pytest
 
 from tests.peers import PEERS, missing, peer
 
-pytest_plugins = ("tests.held_up",)
-
 _LEFT_OUT = pytest.StashKey[dict[str, int]]()
 
 
