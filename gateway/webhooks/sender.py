@@ -122,12 +122,13 @@ class Webhooks:
 
     async def start(self) -> None:
         """Begin to deliver."""
+        if self._ledger is not None:
+            await self._take_up(self._ledger)
         if not self._receivers:
             return
         self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         deliverer = Deliverer(self._http, self._wall, self._sleep)
         if self._ledger is not None:
-            await self._take_up(self._ledger)
             self._tasks.append(asyncio.create_task(self._ledger.run(), name="webhooks' ledger"))
         self._tasks += [
             asyncio.create_task(self._work(deliverer, receiver, lane), name="webhook")
@@ -139,7 +140,7 @@ class Webhooks:
             task.add_done_callback(report_fault)
 
     async def _take_up(self, ledger: Ledger) -> None:
-        """Go on with what an earlier process left."""
+        """Go on with what an earlier process left; forget what nobody wants any more."""
         receivers = {receiver.name: receiver for receiver in self._receivers}
         try:
             left = await ledger.load()
@@ -152,6 +153,8 @@ class Webhooks:
                 ledger.over(name, message.id)
             else:
                 self._put_in_lane(receiver, message)
+        if not receivers:
+            await ledger.write()
 
     async def _work(self, deliverer: Deliverer, receiver: _Receiver, lane: asyncio.Queue[Message]) -> None:
         while True:

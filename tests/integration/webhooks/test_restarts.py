@@ -1,6 +1,7 @@
 """Webhooks of a process that ends: what it could not deliver, the next one does."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import pytest
 from gateway.store.database import DATABASE_NAME, Database, StoreError
 from gateway.store.outbox import Key, Outbox, Waiting
 from gateway.webhooks.ledger import Ledger
-from gateway.webhooks.sender import MAX_WAITING
+from gateway.webhooks.sender import MAX_WAITING, Webhooks
 from tests.integration.webhooks.receivers import CALL, OFFERED, Bench, Receiver, sending
-from tests.unit.store.records import record
+from tests.unit.store.records import START, record
 
 
 class WatchedOutbox(Outbox):
@@ -138,6 +139,14 @@ async def test_messages_for_receivers_that_are_gone_from_the_configuration_are_f
         pass
     assert await ids(outbox) == []
     assert len(receiver.heard) == 1
+
+
+async def test_without_any_receiver_all_messages_are_forgotten_at_the_start(outbox: WatchedOutbox) -> None:
+    await outbox.change([Waiting("a" * 64, "evt_1", "call.ended", START, b"{}")], [])
+    sender = Webhooks([], lambda _event, _outcome: None, time.time, ledger=Ledger(outbox))
+    await sender.start()
+    assert await ids(outbox) == []
+    await sender.close(0)
 
 
 async def test_a_database_that_fails_for_a_while_is_written_later(
