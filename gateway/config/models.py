@@ -22,7 +22,7 @@ from gateway.config.tools import HttpToolConfig, ToolName, tools_exist
 from gateway.config.trunks import TrunkConfig, TrunkName, reachable
 from gateway.config.urls import ServiceUrl
 from gateway.config.users import UserConfig, UserName
-from gateway.config.webhooks import IncomingConfig, WebhookReceiver, someone_decides
+from gateway.config.webhooks import IncomingConfig, WebhookReceiver, someone_decides, told_once
 from gateway.config.webrtc import WebrtcConfig
 
 Codec = Literal["pcmu", "pcma", "g722", "gsm", "ilbc", "speex"]
@@ -337,7 +337,8 @@ class GatewayConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _deciders(self) -> Self:
+    def _told(self) -> Self:
+        told_once(self.webhooks)
         someone_decides(self.incoming, self.webhooks)
         return self
 

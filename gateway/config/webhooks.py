@@ -69,6 +69,19 @@ def someone_decides(incoming: IncomingConfig, receivers: list[WebhookReceiver]) 
         )
 
 
+def told_once(receivers: list[WebhookReceiver]) -> None:
+    """Raises an error for validators when two entries have one address, which is what tells them apart."""
+    seen: set[str] = set()
+    for index, each in enumerate(receivers):
+        if each.url in seen:
+            raise unfit(
+                "each address once, with all its events in one entry",
+                found="the address of an earlier entry",
+                key=("webhooks", index, "url"),
+            )
+        seen.add(each.url)
+
+
 def signing_key(secret: SecretStr) -> bytes:
     """The bytes that sign. Raises `ValueError` if it is no secret of Standard Webhooks."""
     text = secret.get_secret_value()

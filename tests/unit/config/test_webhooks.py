@@ -101,3 +101,12 @@ def test_somebody_has_to_decide(tmp_path: Path, webhooks: str) -> None:
     assert "incoming" in line
     assert "realtime.call.incoming" in line
     load_text(tmp_path, _receiver() + "incoming: {decided_by: webhook}\n")
+
+
+def test_one_address_cannot_be_two_receivers(tmp_path: Path) -> None:
+    entry = "{url: 'https://example.com/%s', secret: '" + TEXT + "'}"
+    first, second = entry % "x", entry % "y"
+    (line,) = lines(tmp_path, f"webhooks: [{first}, {second}, {first}]\n")
+    assert "webhooks[2].url" in line
+    assert "the address of an earlier entry" in line
+    assert len(load_text(tmp_path, f"webhooks: [{first}, {second}]\n").webhooks) == 2
