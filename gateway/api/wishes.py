@@ -1,6 +1,5 @@
 """What a client asks for when it makes a call: read from queries, sessions and SDP. Pure."""
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeVar
@@ -9,15 +8,10 @@ import msgspec
 from msgspec import Meta
 
 from gateway.calls.oai_requests import MAX_INSTRUCTIONS_CHARS
+from gateway.core.secure_media import DIGESTS, is_secure, is_trusted
 
 MAX_SDP_BYTES: Final = 64 << 10
 MAX_TARGET_CHARS: Final = 256
-
-_SECURE: Final = re.compile(r"((UDP|TCP)/TLS/)?RTP/SAVPF?")
-"""Profiles of audio under DTLS-SRTP (RFC 5764 section 8); browsers of old left the transport out."""
-
-_DIGESTS: Final = {"sha-256", "sha-384", "sha-512"}
-"""Of certificates; RFC 8122 section 5 rules md2 and md5 out, and sha-1 has been broken since."""
 
 _T = TypeVar("_T")
 
@@ -121,14 +115,13 @@ def check_offer(sdp: str) -> None:
     audio = [words for words in media if len(words) >= 4 and words[0] == "audio" and words[1] != "0"]
     if not audio:
         raise BadWishError(422, "the offer has no audio", "sdp")
-    if not any(_SECURE.fullmatch(words[2]) for words in audio):
+    if not any(is_secure(words[2]) for words in audio):
         raise BadWishError(422, "the offered audio is not encrypted: expected UDP/TLS/RTP/SAVPF", "sdp")
     for attribute in ("ice-ufrag", "ice-pwd", "fingerprint"):
         if not any(line.startswith(f"a={attribute}:") for line in lines):
             raise BadWishError(400, f"the offer has no a={attribute}", "sdp")
     fingerprints = [line[14:].split() for line in lines if line.startswith("a=fingerprint:")]
-    if not any(len(words) == 2 and words[0].lower() in _DIGESTS for words in fingerprints):
-        expected = ", ".join(sorted(_DIGESTS))
-        raise BadWishError(422, f"no fingerprint of the offer is one of {expected}", "sdp")
+    if not any(len(words) == 2 and is_trusted(words[0]) for words in fingerprints):
+        raise BadWishError(422, f"no fingerprint of the offer is one of {', '.join(DIGESTS)}", "sdp")
     if len(media) > 1 and not any(line.startswith("a=group:BUNDLE") for line in lines):
         raise BadWishError(422, "the offer does not bundle its sections into one transport (BUNDLE)", "sdp")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from gateway.cards.webrtc.codecs import KINDS, CodecKind
+from gateway.core.secure_media import DIGESTS, is_secure, is_trusted
 from gateway.errors import RemoteError
 
 MAX_OFFER_BYTES: Final = 64 << 10
@@ -19,9 +20,6 @@ _MAX_SECTIONS: Final = 32
 _UNWANTED: Final = ("a=candidate:", "a=end-of-candidates", "a=ice-options:", "a=rid:", "a=simulcast:")
 _EXTENSIONS: Final = ("urn:ietf:params:rtp-hdrext:sdes:mid", "urn:ietf:params:rtp-hdrext:ssrc-audio-level")
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9-]+ +[0-9A-Fa-f:]+")
-_DIGESTS: Final = ("sha-256", "sha-384", "sha-512")
-"""What aiortc checks a certificate against; a handshake with none of them fails."""
-_SECURE: Final = re.compile(r"((UDP|TCP)/TLS/)?RTP/SAVPF?")
 _MEDIA: Final = re.compile(r"m=([a-z]+) (\d{1,5}) ([A-Za-z/]+) (.+)")
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
@@ -85,7 +83,7 @@ def check_offer(text: str) -> Offer:
     _check_bundle(head, [sections[k] for k in accepted])
     for k in accepted:
         _check_transport(head, sections[k])
-    if not _SECURE.fullmatch(sections[audio].profile):
+    if not is_secure(sections[audio].profile):
         raise OfferError(422, f"the offered audio is not encrypted: its profile is {sections[audio].profile}")
     if "a=rtcp-mux" not in sections[audio].lines:
         raise OfferError(422, "the offer has no rtcp-mux")
@@ -184,8 +182,8 @@ def _check_transport(head: list[str], section: _Section) -> None:
     fingerprints = whole.values("fingerprint")
     if not fingerprints or not all(_FINGERPRINT.fullmatch(each) for each in fingerprints):
         raise OfferError(400, "the offer has no valid fingerprint")
-    if not any(each.split()[0].lower() in _DIGESTS for each in fingerprints):
-        raise OfferError(422, f"no fingerprint of the offer is one of {', '.join(_DIGESTS)}")
+    if not any(is_trusted(each.split()[0]) for each in fingerprints):
+        raise OfferError(422, f"no fingerprint of the offer is one of {', '.join(DIGESTS)}")
     if whole.value("setup") not in ("actpass", "active", "passive"):
         raise OfferError(400, "the offer has no valid setup attribute")
 
