@@ -20,8 +20,8 @@ _SPOILT_MS = 100
 _WATCH = """
 import sys, time
 out = open(sys.argv[1], "w")
-print("ready", flush=True)
 due = time.monotonic() + 0.01
+print("ready", flush=True)
 while True:
     time.sleep(max(0.0, due - time.monotonic()))
     now = time.monotonic()

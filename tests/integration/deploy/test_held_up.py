@@ -19,12 +19,13 @@ def test_fails():
     assert False
 
 def test_fails_on_a_machine_that_stands_still():
-    for pid in Path("/proc/self/task", str(os.getpid()), "children").read_text().split():
-        os.kill(int(pid), signal.SIGSTOP)
-        time.sleep(0.4)
-        os.kill(int(pid), signal.SIGCONT)
-    time.sleep(0.1)
-    assert False
+    lists = [task / "children" for task in Path("/proc/self/task").iterdir()]
+    (pid,) = [int(pid) for each in lists for pid in each.read_text().split()]
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(0.4)
+    os.kill(pid, signal.SIGCONT)
+    time.sleep(0.5)
+    raise AssertionError
 
 def test_passes():
     pass
