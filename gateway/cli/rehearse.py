@@ -80,10 +80,13 @@ def rehearse(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Limits to judge by (YAML); one without a case is missed.",
+            help="Limits to judge by (YAML).",
             show_default=False,
         ),
     ] = None,
+    all_tried: Annotated[
+        bool, typer.Option("--all-tried", help="A limit for which no case came up is missed.")
+    ] = False,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Takes report.html and report.json.")] = Path(
         "rehearsal"
     ),
@@ -106,9 +109,7 @@ def rehearse(
 
     if script not in (*SCRIPTS, "all"):
         raise typer.BadParameter(f"expected one of {', '.join(SCRIPTS)}, all", param_hint="--script")
-    judge = partial(
-        checks, thresholds=load_thresholds(thresholds or DEFAULT), all_must_be_tried=thresholds is not None
-    )
+    judge = partial(checks, thresholds=load_thresholds(thresholds or DEFAULT), all_must_be_tried=all_tried)
     impairments = {"loss": loss, "burst": burst, "jitter": jitter, "delay": delay}
     network, one_way_ms = _network(impairments, seed)
     _writable(out)
