@@ -65,16 +65,19 @@ async def test_a_conversation_is_heard_understood_and_told_in_order(
 async def test_the_agent_falls_silent_when_interrupted(browser: Browser, gateway: GatewayProcess) -> None:
     async with phone(browser, gateway) as it:
         await it.call("bot")
-        for count in range(1, _INTERRUPTIONS + 1):
+        silent_after_ms: list[float] = []
+        count = 0
+        # Where the agent was between two words, there is nothing to be measured.
+        while len(silent_after_ms) < _INTERRUPTIONS and count < 3 * _INTERRUPTIONS:
+            count += 1
             await it.event("output_audio_buffer.started", count)
             await it.heard()
             await it.say("interrupt.wav")
             await it.event("output_audio_buffer.cleared", count)
-        await it.until(f"document.getElementById('turns').rows.length >= {_INTERRUPTIONS}")
-        silent_after_ms = sorted(await it.turns(3))
+            silent_after_ms = sorted(await it.turns(3))
         await it.hang_up()
-    assert len(silent_after_ms) == _INTERRUPTIONS
-    assert silent_after_ms[_INTERRUPTIONS // 2] < 450
+    assert len(silent_after_ms) >= _INTERRUPTIONS
+    assert silent_after_ms[len(silent_after_ms) // 2] < 450
     assert silent_after_ms[-1] < 900
 
 
