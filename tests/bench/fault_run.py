@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from gateway.bench.callers import SLOTS, Aim, Callers
 from gateway.bench.calls import wait_ready
 from gateway.bench.clock import Loop
 from gateway.bench.dialog import DialogState
-from gateway.bench.own_gateway import HOST, free_block, free_port, ports_needed, started_gateway
+from gateway.bench.own_gateway import HOST, loopback_config, started_gateway
 from gateway.core.record import CallRecord, TimelineKind
 from gateway.store.calls import DATABASE_NAME, CallStore
 from tests.bench.talking_phone import TONES, Kind, TalkingPhone, first_s
@@ -183,9 +182,6 @@ def _config(plan: Plan, directory: Path, first: Sequence[int], standby: int) -> 
         f"  - {{name: {fault}, match: {{to: {fault}}}, do: [{{ai: {fault}}}]}}" for fault in plan.faults
     ]
     (plans / "plan.yaml").write_text("version: 1\nroutes:\n" + "\n".join(routes) + "\n")
-    max_calls = plan.calls + 8
-    rtp_ports = ports_needed(max_calls)
-    rtp_low = free_block(rtp_ports)
 
     def agent(port: int, **more: object) -> dict[str, object]:
         url = f"ws://{HOST}:{port}/v1/realtime"
@@ -194,22 +190,10 @@ def _config(plan: Plan, directory: Path, first: Sequence[int], standby: int) -> 
     failing = {
         str(fault): agent(port, fallback=["standby"]) for fault, port in zip(plan.faults, first, strict=True)
     }
-    return {
-        "node": {"name": "faults", "run_dir": str(directory / "run"), "drain_timeout_s": 0},
-        "sip": {
-            "listen": [f"udp://{HOST}:{free_port(socket.SOCK_DGRAM)}"],
-            "public_address": HOST,
-            "rtp_ports": f"{rtp_low}-{rtp_low + rtp_ports - 1}",
-            "max_calls": max_calls,
-        },
-        "http": {"listen": f"{HOST}:{free_port(socket.SOCK_STREAM)}"},
-        "log": {"level": "warning", "format": "json"},
-        "dialplans": str(plans),
-        "agents": {
-            **failing,
-            "standby": agent(standby),
-        },
-    }
+    config = loopback_config(
+        "faults", directory / "run", plan.calls + 8, {**failing, "standby": agent(standby)}
+    )
+    return {**config, "dialplans": str(plans)}
 
 
 async def _records(path: Path, calls: int) -> list[CallRecord]:

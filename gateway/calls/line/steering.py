@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from gateway.calls.line.ladders import PeerSettings
-from gateway.core.ladder.commands import OpusRung, SipCoding, UseRung
+from gateway.core.ladder.commands import OpusRung, SipCoding
 from gateway.core.ladder.opus import RUNGS, OpusLadder
 from gateway.core.ladder.sip import (
     Busy,
@@ -225,17 +225,15 @@ class PeerSteering:
         if sent is not None:
             before = self._sent.rung
             for command in self._sent.handle((sent,), now):
-                if isinstance(command, UseRung):
-                    self._leg.set_tier(command.rung.name)
-                    self._note(TierChange("sent", before.name, command.rung.name, command.why))
+                self._leg.set_tier(command.rung.name)
+                self._note(TierChange("sent", before.name, command.rung.name, command.why))
         if not (self._steer and self.steerable):
             self._received.stuck = received.stalled
             return
         before = self._received.rung
         for command in self._received.handle((received,), now):
-            if isinstance(command, UseRung):
-                self._leg.send_text(_tune(command.rung))
-                self._note(TierChange("received", before.name, command.rung.name, command.why))
+            self._leg.send_text(_tune(command.rung))
+            self._note(TierChange("received", before.name, command.rung.name, command.why))
 
 
 def _opus(rung: OpusRung) -> Coding:

@@ -24,19 +24,10 @@ class OpusRung:
 
 @dataclass(frozen=True, slots=True)
 class UseRung:
-    """Send Opus this way from now on."""
+    """Send Opus this way from now on. How much loss its FEC expects follows from the far end's reports."""
 
     rung: OpusRung
-    expected_loss_percent: int
-    """For the encoder's FEC; 0 without FEC."""
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectLoss:
-    """Same rung, but the encoder should be ready for more or less loss."""
-
-    percent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +43,4 @@ class Negotiate:
     """Offer this coding by re-INVITE; answered by `Changed` or `Refused`, or by nothing."""
 
     coding: SipCoding
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class JitterBuffer:
-    """Let packets wait at least so long; 0: the card's own choice."""
-
-    least_ms: int
     why: str

@@ -8,12 +8,11 @@
 A rung below the FEC limit is for paths that are thin and not lossy.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.core.ladder.commands import ExpectLoss, OpusRung, UseRung
+from gateway.core.ladder.commands import OpusRung, UseRung
 from gateway.core.ladder.pace import Direction, Pace, PaceSettings
 from gateway.core.ladder.trouble import Thresholds, Verdict, judge, worst
 from gateway.core.quality.monitor import QualityReport
@@ -24,14 +23,6 @@ RUNGS: Final = (
     OpusRung(20_000, 60, fec=True),
     OpusRung(12_000, 60, fec=False),
 )
-
-_LOSS_STEP_PERCENT: Final = 5
-_LEAST_EXPECTED_PERCENT: Final = 10
-"""libopus leaves the FEC out of 20-24 kbit/s below."""
-_MOST_EXPECTED_PERCENT: Final = 30
-_LESS_LOSS_AFTER_S: Final = 10.0
-
-OpusCommand = UseRung | ExpectLoss
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +48,6 @@ class OpusLadder:
         self._settings = settings
         self._index = settings.start
         self._pace = Pace(settings.pace, now)
-        self._expected_percent = self._expected(0.0)
-        self._expected_since = now
         self.stuck = False
         """There is trouble, and no rung that would help against it."""
 
@@ -67,7 +56,7 @@ class OpusLadder:
         """What should be sent now."""
         return self._settings.rungs[self._index]
 
-    def handle(self, reports: Sequence[QualityReport], now: float) -> list[OpusCommand]:
+    def handle(self, reports: Sequence[QualityReport], now: float) -> list[UseRung]:
         """The reports of this second about this direction: the receiver's, or ours and the far end's."""
         rate = self.rung.wire_bps
         verdict = worst([judge(report, self._settings.thresholds, rate) for report in reports])
@@ -86,7 +75,7 @@ class OpusLadder:
             return self._move(down, "down", verdict, now)
         if due == "up" and self._index > 0:
             return self._move(self._index - 1, "up", verdict, now)
-        return self._expect(verdict.loss, now)
+        return []
 
     def _allowed(self, index: int, loss: float) -> bool:
         settings = self._settings
@@ -110,25 +99,7 @@ class OpusLadder:
             return None
         return below if not self.rung.fec or verdict.loss >= self._settings.heavy_loss else None
 
-    def _move(self, index: int, direction: Direction, verdict: Verdict, now: float) -> list[OpusCommand]:
+    def _move(self, index: int, direction: Direction, verdict: Verdict, now: float) -> list[UseRung]:
         self._index = index
         self._pace.moved(direction, now)
-        self._expected_percent, self._expected_since = self._expected(verdict.loss), now
-        return [UseRung(self.rung, self._expected_percent, verdict.describe())]
-
-    def _expected(self, loss: float) -> int:
-        if not self.rung.fec:
-            return 0
-        steps = math.ceil(100 * loss / _LOSS_STEP_PERCENT)
-        return min(_MOST_EXPECTED_PERCENT, max(_LEAST_EXPECTED_PERCENT, steps * _LOSS_STEP_PERCENT))
-
-    def _expect(self, loss: float, now: float) -> list[OpusCommand]:
-        percent = self._expected(loss)
-        if percent >= self._expected_percent:
-            self._expected_since = now
-        if percent == self._expected_percent or (
-            percent < self._expected_percent and now - self._expected_since < _LESS_LOSS_AFTER_S
-        ):
-            return []
-        self._expected_percent, self._expected_since = percent, now
-        return [ExpectLoss(percent)]
+        return [UseRung(self.rung, verdict.describe())]

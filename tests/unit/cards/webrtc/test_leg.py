@@ -326,10 +326,12 @@ async def test_quality_is_told_and_loss_brings_more_fec() -> None:
     bench.connect()
     bench.play(4000, 1)
     bench.tick(98)
-    bench.peer.report = FarReport(lost=30, jitter_ms=4.25, rtt_ms=31.0)
+    bench.peer.report = FarReport(lost=15, jitter_ms=4.25, rtt_ms=31.0)
+    assert bench.leg.downlink._loss_percent < 15
     await bench.leg.each_second()
+    assert bench.leg.downlink._loss_percent == 15
     (quality,) = bench.of(wire.Quality)
-    assert (quality.tx_packets, quality.tx_lost) == (100, 30)
+    assert (quality.tx_packets, quality.tx_lost) == (100, 15)
     assert (quality.tx_jitter_ms, quality.rtt_ms) == (4.25, 31.0)
 
 
