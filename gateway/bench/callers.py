@@ -21,7 +21,7 @@ from gateway.bench.sip import SipMessage, SipSyntaxError, build_response, parse_
 SLOT_MS = 2
 SLOTS = PACKET_MS // SLOT_MS
 _TICK_S = PACKET_MS / 1000
-_CATCH_UP_S = 0.2
+CATCH_UP_S = 0.2
 """Beyond this the clock jumps instead of sending what is overdue; counted."""
 _TIMER_STEP_S = 0.05
 """How often unanswered SIP requests are looked at; they repeat after 500 ms."""
@@ -139,8 +139,9 @@ class Callers:
         """Forget what was measured so far."""
         del self._lateness_s[:]
         self._clock_jumps = self._unsent = 0
+        now_s = time.time()
         for caller in callers:
-            caller.hearing.restart()
+            caller.hearing.restart(now_s)
 
     def stop_measurement(self, callers: Iterable[Caller]) -> None:
         """Listen no more."""
@@ -172,7 +173,7 @@ class Callers:
             self._unsent += not caller.send_frame()
         self._lateness_s.append(now_s - due_s)
         next_s = due_s + _TICK_S
-        if now_s - next_s > _CATCH_UP_S:
+        if now_s - next_s > CATCH_UP_S:
             self._clock_jumps += 1
             next_s = now_s + _TICK_S
         self._schedule(slot, next_s)

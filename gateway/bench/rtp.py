@@ -77,14 +77,19 @@ class Reception:
     def __init__(self) -> None:
         self.first_packet_s: float | None = None
         self.last_packet_s: float | None = None
+        self._begin_s = 0.0
         self._ssrc = -1
         self._highest_seq = 0
         self._loud_before = False
         self._sent_clicks: list[float | None] = [None] * len(_CLICKS)
-        self.restart()
+        self.restart(0.0)
 
-    def restart(self) -> None:
-        """Begin a measurement: forget all figures, keep the stream's state."""
+    def restart(self, now_s: float) -> None:
+        """Begin a measurement: forget all figures, keep the stream's state.
+
+        What arrived before and was not read yet does not count: a machine that stood still leaves a pile.
+        """
+        self._begin_s = now_s
         self.gaps_s = array("d")
         self.round_trips_s = array("d")
         self.clicks_lost = 0
@@ -111,8 +116,8 @@ class Reception:
         self._sent_clicks[kind] = now_s
 
     def on_packet(self, packet: bytes, now_s: float) -> None:
-        """Take a datagram; what is not G.711 µ-law RTP is ignored."""
-        if not self._measuring or len(packet) <= HEADER_BYTES or packet[1] & 0x7F:
+        """Take a datagram that arrived at `now_s`; what is not G.711 µ-law RTP is ignored."""
+        if not self._measuring or now_s < self._begin_s or len(packet) <= HEADER_BYTES or packet[1] & 0x7F:
             return
         _, _, seq, _, ssrc = _HEADER.unpack_from(packet)
         self._count(seq, ssrc)

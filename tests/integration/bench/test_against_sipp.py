@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bench.callers import Aim, Callers
+from gateway.bench.callers import CATCH_UP_S, Aim, Callers
 from gateway.bench.calls import CallsPlan, run_calls, wait_ready
 from gateway.bench.churn import ChurnPlan, Tolerance, run_churn
 from gateway.bench.clock import Loop
@@ -54,8 +54,8 @@ def test_held_calls_against_an_echo(echo: tuple[int, int]) -> None:
     result = run_calls(CallsPlan(calls=10, rate_per_s=20, seconds=4, aim=_aim(echo)), _nothing)
     assert result.failures == ()
     assert result.setup.samples == result.first_rtp.samples == 10
-    # A caller sends 50 packets a second; a busy machine may make it leave some out, never add any.
-    assert 10 * 4 * 40 < result.packets_received <= 10 * 4 * 51
+    # A caller sends 50 packets a second; a busy machine may make it leave some out, or catch up.
+    assert 10 * 4 * 40 < result.packets_received <= 10 * (4 + CATCH_UP_S) * 51
     assert result.packets_lost == 0
     assert result.packet_gap.p50_ms == pytest.approx(20, abs=2)
     # SIPp returns each packet as it comes: no buffer, so far less than one packet's time.
@@ -71,7 +71,7 @@ def test_held_calls_against_an_echo(echo: tuple[int, int]) -> None:
 def test_short_calls_leave_no_descriptor_here(echo: tuple[int, int]) -> None:
     before = len(os.listdir("/proc/self/fd"))
     tolerance = Tolerance(pss_kib=4096, fds=2, processes=0)
-    plan = ChurnPlan(20, 5, 0.2, far_end_hangs_up=False, tolerance=tolerance, aim=_aim(echo))
+    plan = ChurnPlan(20, 5, 0.5, far_end_hangs_up=False, tolerance=tolerance, aim=_aim(echo))
     result = run_churn(plan, _nothing)
     assert result.failures == ()
     assert (result.ended_by_caller, result.ended_by_far_end) == (20, 0)

@@ -117,7 +117,8 @@ def test_a_new_source_is_not_taken_for_loss() -> None:
 def test_what_came_before_the_measurement_does_not_count() -> None:
     reception = Reception()
     hear(reception, 10, 15)
-    reception.restart()
+    reception.restart(1.0)
+    hear(reception, 16, start_s=0.99)
     hear(reception, 20, 21, 23, start_s=1.0)
     assert (reception.received, reception.lost) == (3, 1)
     assert list(reception.gaps_s) == pytest.approx([0.02, 0.02])
