@@ -18,7 +18,7 @@ from gateway.edge.slots import NoSlot
 from gateway.edge.syntax import param, tag_of
 from gateway.wire.edge import PEER_HEADER, RECEIVED_HEADER
 
-PARK_S: Final = 1.0
+PARK_S: Final = 3.0
 """How long an INVITE may wait for a card that is being started."""
 MAX_PARKED: Final = 256
 
