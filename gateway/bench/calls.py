@@ -12,6 +12,7 @@ from gateway.bench.result import CallsResult
 from gateway.bench.summary import Window, failures_of, summarise_calls
 from gateway.bench.tree import Role, Usage, cpu_by_role, read_tree, read_usage
 from gateway.errors import RemoteError
+from gateway.observe.priority import realtime
 
 _PING_EVERY_S = 0.1
 _ANSWER_S = 33.0
@@ -58,7 +59,7 @@ def wait_ready(loop: Loop, callers: Callers, aim: Aim) -> None:
 
 def run_calls(plan: CallsPlan, on_progress: OnProgress) -> CallsResult:
     """Place, hold and end the calls. Raises `RemoteError` when the target is not there."""
-    with Loop() as loop:
+    with realtime(), Loop() as loop:  # phones have processors of their own
         callers = Callers(loop, plan.aim)
         wait_ready(loop, callers, plan.aim)
         before = tree_usage(plan.aim.tree_pid)

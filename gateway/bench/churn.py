@@ -17,6 +17,7 @@ from gateway.bench.measure import distribution
 from gateway.bench.result import ChurnResult, Growth
 from gateway.bench.summary import first_rtp_time_s, setup_time_s, this_machine
 from gateway.bench.tree import Role, Usage
+from gateway.observe.priority import realtime
 
 WARM_UP_ROUNDS = 10
 _SETTLE_S = 40.0
@@ -122,7 +123,7 @@ class _Round:
 
 def run_churn(plan: ChurnPlan, on_progress: OnProgress) -> ChurnResult:
     """Place and end the calls. Raises `RemoteError` when the target is not there."""
-    with Loop() as loop:
+    with realtime(), Loop() as loop:  # phones have processors of their own
         callers = Callers(loop, plan.aim)
         wait_ready(loop, callers, plan.aim)
         warm_up = _Round(loop, callers, plan, WARM_UP_ROUNDS * plan.concurrent)

@@ -1,6 +1,8 @@
 """Scheduling of the processes that audio passes through."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, Literal
 
 from gateway.observe.log import get_logger
@@ -25,3 +27,14 @@ def be_realtime(priority: int = CARD_PRIORITY, *, say: Literal["debug", "warning
             error=exc.strerror,
             allow_it_with=f"ulimit -r {CARD_PRIORITY}, or LimitRTPRIO={CARD_PRIORITY} in the systemd unit",
         )
+
+
+@contextmanager
+def realtime(priority: int = CARD_PRIORITY) -> Iterator[None]:
+    """The same for a while: what this thread does afterwards is no hurry."""
+    policy, param = os.sched_getscheduler(0), os.sched_getparam(0)
+    be_realtime(priority)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, param)

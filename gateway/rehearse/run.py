@@ -11,6 +11,7 @@ from gateway.bench.calls import wait_ready
 from gateway.bench.clock import Loop
 from gateway.bench.dialog import DialogState
 from gateway.bench.result import InstrumentHealth
+from gateway.observe.priority import realtime
 from gateway.rehearse.phone import Phone, Trace
 from gateway.rehearse.script import Script
 
@@ -49,7 +50,7 @@ def run_calls(plan: Plan, on_progress: OnProgress) -> Recorded:
 
     Whatever ends it early, calls that are up get a BYE.
     """
-    with Loop() as loop:
+    with realtime(), Loop() as loop:  # phones have processors of their own
         callers = Callers(loop, plan.aim)
         wait_ready(loop, callers, plan.aim)
         rehearsal = _Rehearsal(loop, callers, plan, on_progress)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.observe.priority import CARD_PRIORITY, PATH_PRIORITY, be_realtime
+from gateway.observe.priority import CARD_PRIORITY, PATH_PRIORITY, be_realtime, realtime
 
 _UNIT = Path(__file__).parents[3] / "deploy" / "gateway.service"
 
@@ -34,6 +34,17 @@ def test_without_permission_it_goes_on_and_says_what_would_help(
     assert "warning" in said
     assert "no real-time priority" in said
     assert f"ulimit -r {CARD_PRIORITY}" in said
+
+
+def test_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(
+        os, "sched_setscheduler", lambda _pid, policy, param: asked.append((policy, param.sched_priority))
+    )
+    monkeypatch.setattr(os, "sched_getscheduler", lambda _pid: os.SCHED_BATCH)
+    with realtime():
+        assert asked == [(os.SCHED_RR | os.SCHED_RESET_ON_FORK, CARD_PRIORITY)]
+    assert asked[1:] == [(os.SCHED_BATCH, 0)]
 
 
 def test_the_systemd_unit_allows_it() -> None:
