@@ -22,6 +22,8 @@ from gateway.media.resampler import Resampler
 _CHUNK_BYTES: Final = SAMPLE_RATE_HZ * CHUNK_MS // 1000 * 2
 _ONSET_MARGIN_CHUNKS: Final = 5
 """Chunks kept besides the prefix padding: those in which the onset was being decided."""
+_EARLY_MAX_CHUNKS: Final = 30_000 // CHUNK_MS
+"""Kept until the model is there; a load takes 0.1 s, and some seconds after many others."""
 
 
 QUIET_RMS: Final = 30.0
@@ -67,8 +69,10 @@ EarEvent = TurnStarted | TurnEnded
 class Ear:
     """Listens to one caller."""
 
-    def __init__(self, model: SpeechModel, vocabulary: Vocabulary) -> None:
+    def __init__(self, model: SpeechModel | None, vocabulary: Vocabulary) -> None:
+        """model: None while it is being loaded; `equip` brings it."""
         self._model = model
+        self._early: deque[bytes] = deque(maxlen=_EARLY_MAX_CHUNKS)
         self._vocabulary = vocabulary
         self._detection: TurnDetection | None = TurnDetection()
         self._turns = TurnTracker(threshold=0.5, silence_duration_ms=500)
@@ -95,6 +99,10 @@ class Ear:
             chunks = detection.prefix_padding_ms // CHUNK_MS + _ONSET_MARGIN_CHUNKS
             self._before = deque(self._before, maxlen=chunks)
 
+    def equip(self, model: SpeechModel) -> None:
+        """The model that finds turns, new to this caller; what came before it is heard with the next."""
+        self._model = model
+
     @property
     def speaking(self) -> bool:
         """Whether a turn found by the VAD is going on."""
@@ -113,8 +121,9 @@ class Ear:
         self._rest += self._resampler.process(self._linear(data))
         whole = len(self._rest) // _CHUNK_BYTES * _CHUNK_BYTES
         audio, self._rest = self._rest[:whole], self._rest[whole:]
-        for start in range(0, whole, _CHUNK_BYTES):
-            event = self._chunk(audio[start : start + _CHUNK_BYTES], grammar, guarded)
+        self._early.extend(audio[start : start + _CHUNK_BYTES] for start in range(0, whole, _CHUNK_BYTES))
+        while self._early and (self._model is not None or self._detection is None):
+            event = self._chunk(self._early.popleft(), grammar, guarded)
             if event is not None:
                 yield event
 
@@ -137,7 +146,8 @@ class Ear:
                 self._utterance = Utterance(self._vocabulary, grammar, self._acquaintance)
             self._utterance.push(dithered)
             return None
-        probability, energy = self._probability(samples)
+        assert self._model is not None
+        probability, energy = self._probability(self._model, samples)
         if guarded and energy < _ECHO_ENERGY and not self._turns.speaking:
             probability = 0.0
         change = self._turns.push(probability, guarded=guarded and energy < _LOUD_ENERGY)
@@ -149,7 +159,7 @@ class Ear:
         self._utterance.push(dithered)
         return self._end() if change == "stopped" else None
 
-    def _probability(self, samples: Samples) -> tuple[float, float]:
+    def _probability(self, model: SpeechModel, samples: Samples) -> tuple[float, float]:
         """Speech probability and energy of a chunk.
 
         Below `QUIET_RMS` the model, most of the cost, is not asked.
@@ -161,9 +171,9 @@ class Ear:
             return 0.0, energy
         if self._quiet is not None:
             # The model remembers what it heard; let it hear how the silence ended.
-            self._model.process(self._quiet.data)
+            model.process(self._quiet.data)
             self._quiet = None
-        return self._model.process(samples.data), energy
+        return model.process(samples.data), energy
 
     def _begin(self, pcm: bytes, grammar: str) -> TurnStarted:
         self._utterance = Utterance(self._vocabulary, grammar, self._acquaintance)

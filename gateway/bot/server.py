@@ -88,22 +88,21 @@ class BotServer:
 
     async def _serve(self, request: web.Request, part: Part, model: str) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(compress=False, max_msg_size=MESSAGE_MAX_BYTES, heartbeat=_HEARTBEAT_S)
-        vad = await self._models.take()
         try:
             await socket.prepare(request)
             self._open.add(socket)
-            language = part.dialogue.language
+            language, ear = part.dialogue.language, Ear(None, part.vocabulary)
             session = Session(
                 Conversation(part.dialogue),
-                Ear(vad, part.vocabulary),
+                ear,
                 lambda text, rate_hz: self._synthesiser.cached(text, language, rate_hz),
                 new_id,
                 model=model,
             )
-            await _Connection(socket, session, self._synthesiser, language).run()
+            async with self._models.lent(ear.equip):
+                await _Connection(socket, session, self._synthesiser, language).run()
         finally:
             self._open.discard(socket)
-            self._models.give_back(vad)
         return socket
 
 

@@ -53,6 +53,18 @@ def test_a_wish_is_understood_in_every_format_and_portion(ear: Ear, wire: WireFo
     assert words(hear(ear, spoken("ask_billing"), wire=wire, step=step)) == ["i need billing please"]
 
 
+def test_what_is_said_while_the_model_is_loaded_is_heard_later(model: SileroVAD, reception: Part) -> None:
+    ear = Ear(None, reception.vocabulary)
+    ear.configure(WireFormat.PCMU, DETECTION)
+    said, rest = spoken("ask_billing")[:24000], spoken("ask_billing")[24000:]
+    assert hear(ear, said) == []
+    ear.equip(model)
+    started, ended = hear(ear, rest)
+    assert isinstance(started, TurnStarted)
+    assert ONSET_MS - DETECTION.prefix_padding_ms <= started.audio_start_ms <= ONSET_MS - 300 + 96
+    assert words([ended]) == ["i need billing please"]
+
+
 @pytest.mark.parametrize("guarded", [False, True])
 def test_everything_the_demo_says_is_understood(ear: Ear, guarded: bool) -> None:
     heard = [
