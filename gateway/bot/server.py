@@ -149,6 +149,8 @@ class _Connection:
                         # A long append must not keep the other sessions waiting.
                         await asyncio.sleep(0)
             self._wake.set()
+            # Nor may a pile of messages: `receive` does not let go of the loop while there are any.
+            await asyncio.sleep(0)
 
     async def _pace(self) -> None:
         while True:
