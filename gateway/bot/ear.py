@@ -29,6 +29,10 @@ _EARLY_MAX_CHUNKS: Final = 30_000 // CHUNK_MS
 QUIET_RMS: Final = 30.0
 """−61 dBFS: no speech on a phone line is that quiet, but most of its pauses are."""
 _QUIET_ENERGY: Final = (QUIET_RMS / 32768) ** 2 * (_CHUNK_BYTES // 2)
+_FLOOR_RISE: Final = 3.0
+"""5 dB. Steady noise stays below its quietest chunk and this; a voice in which words can be told does not."""
+_FLOOR_CHUNKS: Final = 1600 // CHUNK_MS
+"""The quietest chunk is looked for in the last one or two of these: nobody speaks so long without a gap."""
 
 
 ECHO_RMS: Final = 520.0
@@ -66,6 +70,23 @@ class TurnEnded:
 EarEvent = TurnStarted | TurnEnded
 
 
+class NoiseFloor:
+    """What is no louder than the noise of a line, by its quietest chunk of late."""
+
+    def __init__(self) -> None:
+        self._quietest = self._before = _ECHO_ENERGY
+        self._left = _FLOOR_CHUNKS
+
+    def limit(self, energy: float) -> float:
+        """With the next chunk's energy: up to which a chunk counts as noise; never louder than `ECHO_RMS`."""
+        self._quietest = min(self._quietest, energy)
+        floor = min(self._quietest, self._before)
+        self._left -= 1
+        if not self._left:
+            self._before, self._quietest, self._left = self._quietest, _ECHO_ENERGY, _FLOOR_CHUNKS
+        return min(max(_QUIET_ENERGY, floor * _FLOOR_RISE), _ECHO_ENERGY)
+
+
 class Ear:
     """Listens to one caller."""
 
@@ -81,6 +102,7 @@ class Ear:
         self._before: deque[bytes] = deque(maxlen=1)
         self._utterance: Utterance | None = None
         self._quiet: Samples | None = None
+        self._floor = NoiseFloor()
         self._turn_start_ms = 0
         self._manual_ms = 0.0
         self.configure(WireFormat.PCM24K, self._detection)
@@ -162,11 +184,11 @@ class Ear:
     def _probability(self, model: SpeechModel, samples: Samples) -> tuple[float, float]:
         """Speech probability and energy of a chunk.
 
-        Below `QUIET_RMS` the model, most of the cost, is not asked.
+        Between turns the model, most of the cost, is not asked about what is no louder than the line's noise.
         """
         samples = samples / np.float32(32768)
         energy = float(samples @ samples)
-        if energy < _QUIET_ENERGY and not self._turns.speaking:
+        if energy < self._floor.limit(energy) and not self._turns.speaking:
             self._quiet = samples
             return 0.0, energy
         if self._quiet is not None:

@@ -81,6 +81,7 @@ class Client:
         if channel:
             self.channel = self.connection.createDataChannel("oai-events")
             self.channel.on("message", self._on_text)
+            self.channel.on("open", self._changed.set)
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,6 +116,13 @@ class Client:
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
+
+    async def opened(self) -> RTCDataChannel:
+        """The data channel; the card knows of it before its confirmation is here."""
+        channel = self.channel
+        assert channel is not None
+        await self.until(lambda: channel.readyState == "open")
+        return channel
 
     async def next_heard(self, duration_s: float) -> "np.ndarray":
         """What is heard from now on."""

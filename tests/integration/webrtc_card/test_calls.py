@@ -80,8 +80,7 @@ async def test_texts_go_both_ways_over_the_data_channel(core: StandInCore) -> No
     async with Client() as client:
         leg = await client.call(core)
         await core.expect(wire.ChannelOpened)
-        assert client.channel is not None
-        client.channel.send('{"type":"response.create"}')
+        (await client.opened()).send('{"type":"response.create"}')
         message = await core.expect(wire.ChannelText)
         core.send(wire.SendText(leg, message.text))
         await client.until(lambda: client.texts == ['{"type":"response.create"}'])
@@ -91,9 +90,9 @@ async def test_a_flood_of_texts_is_cut_and_the_audio_goes_on(core: StandInCore) 
     async with Client() as client:
         leg = await client.call(core)
         await core.expect(wire.ChannelOpened)
-        assert client.channel is not None
+        channel = await client.opened()
         for number in range(2000):
-            client.channel.send(f"flood {number}")
+            channel.send(f"flood {number}")
         await core.until(lambda: len(core.of(wire.ChannelText)) >= 200)
         heard = await _heard_by_core(core, leg, 1.0)
         assert loudest_hz(heard, RATE_HZ) == pytest.approx(440, abs=10)
