@@ -29,6 +29,7 @@ while True:
     due = now + 0.01
 """
 _HELD_UP = "held_up_ms"
+_NO_EXCUSE = -1
 _DELAYS = pytest.StashKey[Path]()
 _BEGAN = pytest.StashKey[float]()
 
@@ -82,14 +83,14 @@ class _Notes:
         self._path = path
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """One outcome; a worker that died has no delay to tell of."""
+        """One outcome; a worker that died has no delay to tell of, and no excuse."""
         if report.failed:
-            self._note(report.nodeid, dict(report.user_properties).get(_HELD_UP, 0))
+            self._note(report.nodeid, dict(report.user_properties).get(_HELD_UP, _NO_EXCUSE))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file that cannot be read is never excused."""
         if report.failed:
-            self._note(report.nodeid, 0)
+            self._note(report.nodeid, _NO_EXCUSE)
 
     def _note(self, test: str, held_up_ms: object) -> None:
         with self._path.open("a") as out:

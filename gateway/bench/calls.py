@@ -119,8 +119,8 @@ def _hold(loop: Loop, callers: Callers, placed: Sequence[Caller], plan: CallsPla
     callers.restart_measurement(placed)
     _wait(loop, plan.seconds)
     wall_s, own_cpu_s = time.monotonic() - begin_s, time.process_time() - own_s
-    late = read_tree(plan.aim.tree_pid) if plan.aim.tree_pid else {}
     callers.stop_measurement(placed)
+    late = read_tree(plan.aim.tree_pid) if plan.aim.tree_pid else {}
     return Window(wall_s, cpu_by_role(early, late), read_usage(late), callers.health(own_cpu_s / wall_s))
 
 

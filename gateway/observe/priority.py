@@ -37,4 +37,5 @@ def realtime(priority: int = CARD_PRIORITY) -> Iterator[None]:
     try:
         yield
     finally:
-        os.sched_setscheduler(0, policy, param)
+        # Only root may take the flag back (sched(7)); it does nothing for a thread of ordinary priority.
+        os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, param)
