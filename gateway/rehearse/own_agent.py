@@ -1,6 +1,7 @@
 """A gateway for the rehearsal's run, with the embedded bot as its agent behind a tap."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from gateway.rehearse.share import TapNotes
 DIALOGUE: Final = Path(__file__).parent / "agent.yaml"
 _SPARE_CALLS: Final = 8
 """Room beyond the calls placed: a slot is free again a moment after its BYE."""
+_CALLS_PER_BOT: Final = 10
+"""A bot is one process, and recognises the speech of so many in noise at a time."""
 _START_S: Final = 100.0
 _TURN_SILENCE_MS: Final = 300
 """As for a built-in agent with `backend: bot`."""
@@ -60,8 +63,10 @@ def own_agent(calls: int, directory: Path) -> Iterator[OwnAgent]:
     directory: takes everything they write; the path must be short, as sockets are in it.
     """
     notes = directory / "notes.json"
+    bots = min(-(-calls // _CALLS_PER_BOT), os.cpu_count() or 1)
+    logs = [str(directory / f"bot{number}.log") for number in range(bots)]
     command = [sys.executable, "-m", "gateway.rehearse.tap"]
-    command += ["--dialogue", str(DIALOGUE), "--notes", str(notes), "--log", str(directory / "bot.log")]
+    command += ["--dialogue", str(DIALOGUE), "--notes", str(notes), "--log", *logs]
     with serving_child(command, "the embedded bot", within_s=_START_S) as tap_port:
         agents = {"bot": agent_behind(tap_port)}
         config = loopback_config("rehearsal", directory / "run", calls + _SPARE_CALLS, agents)

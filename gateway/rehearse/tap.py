@@ -1,8 +1,8 @@
 """`python -m gateway.rehearse.tap --dialogue FILE --notes FILE`: the embedded bot behind a listening post.
 
-Starts the bot, passes each session of the gateway through to it, and notes when which audio passed (see
-`share`); the audio must be µ-law. Prints its port once the bot has spoken. When its standard input closes
-it writes its notes, one JSON array, and ends the bot.
+Starts the bot, or several among whom the sessions are shared out, passes each session of the gateway through,
+and notes when which audio passed (see `share`); the audio must be µ-law. Prints its port once the bots have
+spoken. When its standard input closes it writes its notes, one JSON array, and ends the bots.
 """
 
 import argparse
@@ -11,8 +11,8 @@ import base64
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -32,6 +32,7 @@ from tenacity import (
 
 from gateway.bench.echo_backend import appended_audio
 from gateway.bot.process import LIFELINE_VARIABLE
+from gateway.observe.priority import be_realtime
 from gateway.rehearse.player import is_loud
 from gateway.rehearse.share import TapNotes, first_loud_ms
 
@@ -95,31 +96,23 @@ class Notes:
 class Tap:
     """Both sides of every session."""
 
-    def __init__(self, bot: aiohttp.ClientSession) -> None:
-        self._bot = bot
+    def __init__(self, bots: Sequence[aiohttp.ClientSession]) -> None:
+        self._bots = bots
         self.sessions: list[Notes] = []
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """One connection of the gateway, for as long as both ends want it."""
-        notes = Notes(time.time())
+        notes, bot = Notes(time.time()), self._bots[len(self.sessions) % len(self._bots)]
         self.sessions.append(notes)
         near = web.WebSocketResponse(compress=False, max_msg_size=_MESSAGE_MAX_BYTES)
         await near.prepare(request)
         async with (
-            self._bot.ws_connect(_URL, compress=0, max_msg_size=_MESSAGE_MAX_BYTES) as far,
+            bot.ws_connect(_URL, compress=0, max_msg_size=_MESSAGE_MAX_BYTES) as far,
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(_pass(near, far, notes.on_gateway))
             tasks.create_task(_pass(far, near, notes.on_bot))
         return near
-
-    async def warm_up(self) -> None:
-        """Let the bot say its greeting once, so that it has all it needs. Raises what aiohttp raises."""
-        async with self._bot.ws_connect(_URL, compress=0) as bot:
-            await bot.send_json({"type": "response.create"})
-            async for message in bot:
-                if message.type is WSMsgType.TEXT and '"response.done"' in message.data:
-                    return
 
 
 _Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
@@ -139,9 +132,8 @@ async def _pass(source: _Socket, to: _Socket, note: Callable[[str, float], None]
 
 
 @asynccontextmanager
-async def _bot(dialogue: Path, log: Path, directory: Path) -> AsyncIterator[aiohttp.ClientSession]:
-    """The bot's process and a client for it. Raises `LocalError` when it does not come up."""
-    path = directory / "bot.sock"
+async def _bot(dialogue: Path, log: Path, path: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    """The process of a bot that listens at `path`, and a client for it."""
     lifeline, keep = os.pipe()
     errors = log.open("wb")
     process = await asyncio.create_subprocess_exec(
@@ -169,14 +161,23 @@ async def _bot(dialogue: Path, log: Path, directory: Path) -> AsyncIterator[aioh
             await process.wait()
 
 
-async def _warm(tap: Tap) -> None:
+async def _greeted(bot: aiohttp.ClientSession) -> None:
+    async with bot.ws_connect(_URL, compress=0) as session:
+        await session.send_json({"type": "response.create"})
+        async for message in session:
+            if message.type is WSMsgType.TEXT and '"response.done"' in message.data:
+                return
+
+
+async def _warm(bot: aiohttp.ClientSession) -> None:
+    """Let the bot say its greeting once, so that it has all it needs. Raises what aiohttp raises."""
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(aiohttp.ClientError),
         stop=stop_after_delay(_START_S),
         wait=wait_fixed(0.1),
         reraise=True,
     )
-    await retrying(tap.warm_up)
+    await retrying(_greeted, bot)
 
 
 async def _speech_ready(log: Path) -> None:
@@ -194,25 +195,31 @@ async def _speech_ready(log: Path) -> None:
     await retrying(asyncio.to_thread, told)
 
 
-async def serve(dialogue: Path, log: Path) -> list[TapNotes]:
-    """Until standard input closes; what was noted."""
-    with TemporaryDirectory(prefix="gwtap") as directory:
-        async with _bot(dialogue, log, Path(directory)) as client:
-            tap = Tap(client)
-            await _warm(tap)
+async def serve(dialogue: Path, logs: Sequence[Path]) -> list[TapNotes]:
+    """Until standard input closes; what was noted. logs: one of each bot."""
+    be_realtime()  # no service has this post before it
+    async with AsyncExitStack() as stack:
+        directory = Path(stack.enter_context(TemporaryDirectory(prefix="gwtap")))
+        bots = [
+            await stack.enter_async_context(_bot(dialogue, log, directory / f"bot{number}.sock"))
+            for number, log in enumerate(logs)
+        ]
+        for bot in bots:
+            await _warm(bot)
+        for log in logs:
             await _speech_ready(log)
-            app = web.Application()
-            app.router.add_get("/v1/realtime", tap.serve)
-            runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, "127.0.0.1", 0).start()
-                sys.stdout.write(f"{runner.addresses[0][1]}\n")
-                sys.stdout.flush()
-                await _input_closed()
-            finally:
-                await runner.cleanup()
-            return [each.result() for each in tap.sessions]
+        tap, app = Tap(bots), web.Application()
+        app.router.add_get("/v1/realtime", tap.serve)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.5)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            sys.stdout.write(f"{runner.addresses[0][1]}\n")
+            sys.stdout.flush()
+            await _input_closed()
+        finally:
+            await runner.cleanup()
+        return [each.result() for each in tap.sessions]
 
 
 async def _input_closed() -> None:
@@ -228,7 +235,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The embedded bot behind a listening post.")
     parser.add_argument("--dialogue", type=Path, required=True)
     parser.add_argument("--notes", type=Path, required=True)
-    parser.add_argument("--log", type=Path, required=True, help="takes what the bot writes")
+    parser.add_argument(
+        "--log", type=Path, required=True, nargs="+", help="takes what a bot writes; as many bots as logs"
+    )
     arguments = parser.parse_args()
     try:
         notes = uvloop.run(serve(arguments.dialogue, arguments.log))
